@@ -1,0 +1,102 @@
+//! A decision about one relation: which rows, and what each cell shows.
+
+use std::sync::Arc;
+
+use crate::{Predicate, RelationName, Value};
+
+/// The guards of one request: one for each relation that it reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Guards {
+    /// One a relation, in the order of their names.
+    pub relations: Vec<Guard>,
+    /// The rules that were applied, by name, sorted.
+    pub rules: Vec<Arc<str>>,
+}
+
+impl Guards {
+    /// The guard of this relation.
+    #[must_use]
+    pub fn of(&self, relation: &RelationName) -> Option<&Guard> {
+        self.relations.iter().find(|guard| guard.relation == *relation)
+    }
+}
+
+/// What a caller may see of one relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// The relation.
+    pub relation: RelationName,
+    /// The rows that are admitted; `None` admits all.
+    pub rows: Option<Predicate>,
+    /// The visible columns in the relation's order; hidden ones are not there. May be empty.
+    pub columns: Vec<GuardedColumn>,
+}
+
+/// A visible column and what its cells show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuardedColumn {
+    /// The column's name.
+    pub name: Arc<str>,
+    /// What a cell shows.
+    pub cell: Cell,
+}
+
+/// What a cell shows: the mask of the first branch whose predicate is *true* of its row, otherwise `otherwise`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// From the most revealing on.
+    pub branches: Vec<Branch>,
+    /// Where no branch is true of the row.
+    pub otherwise: Mask,
+}
+
+impl Cell {
+    /// A cell that shows the same in every row.
+    #[must_use]
+    pub fn always(mask: Mask) -> Self {
+        Self { branches: Vec::new(), otherwise: mask }
+    }
+
+    /// Whether the stored value is shown in every row.
+    #[must_use]
+    pub fn is_clear(&self) -> bool {
+        self.branches.is_empty() && self.otherwise == Mask::Clear
+    }
+}
+
+/// One case of a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
+    /// Where it holds.
+    pub when: Predicate,
+    /// What the cell shows there.
+    pub mask: Mask,
+}
+
+/// What is shown instead of a value. NULL stays NULL under each of them; a mask never fails.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Mask {
+    /// The value.
+    Clear,
+    /// Letters become `x` and `X`, digits `0`, the rest is kept. Text only.
+    Shape,
+    /// The first and the last characters; each other one becomes `fill`. All are filled where the text has no more than
+    /// `first + last` characters. Text only.
+    Partial {
+        /// Characters kept at the start.
+        first: u32,
+        /// Characters kept at the end.
+        last: u32,
+        /// What stands for each hidden character: exactly one character.
+        fill: char,
+    },
+    /// `a***@example.org`; all filled with `*` where it is no address. Text only.
+    Email {
+        /// Whether the first character is left out too: `***@example.org`.
+        domain_only: bool,
+    },
+    /// A constant of the column's type.
+    Constant(Value),
+    /// NULL.
+    Nullify,
+}

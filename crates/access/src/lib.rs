@@ -1,0 +1,19 @@
+//! The words all crates share: caller, value, catalogue, touch, predicate, guard, refusal.
+//!
+//! Nothing here does I/O or reads a clock: value in, value out.
+
+mod caller;
+mod catalog;
+mod guard;
+mod predicate;
+mod refusal;
+mod touch;
+mod value;
+
+pub use caller::{Attribute, Caller, Identity, Request};
+pub use catalog::{Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind, quote};
+pub use guard::{Branch, Cell, Guard, GuardedColumn, Guards, Mask};
+pub use predicate::{Comparison, Field, Operand, Predicate};
+pub use refusal::{Refusal, RefusalKind};
+pub use touch::{Action, Touch};
+pub use value::{FieldType, Value, ValueType};
