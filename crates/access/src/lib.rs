@@ -11,7 +11,9 @@ mod touch;
 mod value;
 
 pub use caller::{Attribute, Caller, Identity, Request};
-pub use catalog::{Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind, quote};
+pub use catalog::{
+    Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind, quote,
+};
 pub use guard::{Branch, Cell, Guard, GuardedColumn, Guards, Mask};
 pub use predicate::{Comparison, Field, Operand, Predicate};
 pub use refusal::{Refusal, RefusalKind};
