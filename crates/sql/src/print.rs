@@ -1,0 +1,63 @@
+//! Tree to text. The printer is not trusted: what it wrote is read again and compared, node by node.
+
+use std::fmt;
+
+use access::{Refusal, RefusalKind};
+use pg_raw_parse::{Owned, StmtList, nodes};
+
+use crate::{ffi, parse};
+
+/// A statement as it is meant to be sent: every relation replaced by its guard.
+pub struct Rewritten {
+    pub(crate) tree: Owned<nodes::RawStmt>,
+}
+
+impl fmt::Debug for Rewritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rewritten").finish_non_exhaustive()
+    }
+}
+
+/// What will be sent, and the tree that Postgres's grammar reads from it.
+pub struct Printed {
+    text: String,
+    tree: Owned<StmtList>,
+}
+
+impl Printed {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The statement that was read back.
+    pub(crate) fn statement(&self) -> Option<&nodes::RawStmt> {
+        self.tree.first()
+    }
+}
+
+impl fmt::Debug for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Printed").field("text", &self.text).finish_non_exhaustive()
+    }
+}
+
+/// Prints a statement and proves that the text says the same.
+///
+/// # Errors
+/// A statement whose text does not read back as the tree that was meant.
+pub fn print(rewritten: &Rewritten) -> Result<Printed, Refusal> {
+    let printed = pg_raw_parse::deparse(&*rewritten.tree).map_err(|_| unprintable())?;
+    let text = printed.as_str().to_owned();
+    let tree = parse::read(&text).map_err(|_| unprintable())?;
+    match tree.iter().collect::<Vec<_>>()[..] {
+        [only] if ffi::same(only, &rewritten.tree) => Ok(Printed { text, tree }),
+        _ => Err(unprintable()),
+    }
+}
+
+fn unprintable() -> Refusal {
+    Refusal::new(RefusalKind::Unprintable, "this statement cannot be printed so that it reads back the same")
+        .hint("write it with more parentheses, or in simpler parts")
+}
