@@ -74,7 +74,7 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Batch, Refusal> {
     check_size(text, limits)?;
     on_stack(text.len(), || {
         let tree = read(text)?;
-        let classes = tree.iter().map(classify).collect::<Result<_, _>>()?;
+        let classes = tree.iter().map(|raw| classify(raw, source(text, raw))).collect::<Result<_, _>>()?;
         Ok(Batch { text: text.into(), tree, classes })
     })
 }

@@ -48,11 +48,16 @@ impl fmt::Debug for Printed {
 /// # Errors
 /// A statement whose text does not read back as the tree that was meant.
 pub fn print(rewritten: &Rewritten) -> Result<Printed, Refusal> {
-    let printed = pg_raw_parse::deparse(&*rewritten.tree).map_err(|_| unprintable())?;
+    print_tree(&rewritten.tree)
+}
+
+/// The same for a tree that needed no rewriting.
+pub(crate) fn print_tree(tree: &nodes::RawStmt) -> Result<Printed, Refusal> {
+    let printed = pg_raw_parse::deparse(tree).map_err(|_| unprintable())?;
     let text = printed.as_str().to_owned();
-    let tree = parse::read(&text).map_err(|_| unprintable())?;
-    match tree.iter().collect::<Vec<_>>()[..] {
-        [only] if ffi::same(only, &rewritten.tree) => Ok(Printed { text, tree }),
+    let read_back = parse::read(&text).map_err(|_| unprintable())?;
+    match read_back.iter().collect::<Vec<_>>()[..] {
+        [only] if ffi::same(only, tree) => Ok(Printed { text, tree: read_back }),
         _ => Err(unprintable()),
     }
 }

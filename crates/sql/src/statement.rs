@@ -1,9 +1,14 @@
 //! What kind a statement is, and what it does to the session. Everything unknown is refused by name.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use access::{Refusal, RefusalKind};
+use pg_raw_parse::raw::{DiscardMode, LockClauseStrength, TransactionStmtKind};
+use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
+
+use crate::settings;
 
 /// What kind a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,12 +104,18 @@ impl<'b> Statement<'b> {
         self.source
     }
 
+    /// What goes upstream for it.
+    pub(crate) fn sent(&self) -> &'b Sent {
+        &self.class.sent
+    }
+
     /// The tree; its locations are offsets into the whole text.
     pub(crate) fn raw(&self) -> &'b nodes::RawStmt {
         self.raw
     }
 
     /// The query, of a SELECT or of what an EXPLAIN explains.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other statement has a query")]
     pub(crate) fn select(&self) -> Option<&'b nodes::SelectStmt> {
         match self.raw.stmt() {
             Node::SelectStmt(select) => Some(select),
@@ -128,13 +139,216 @@ impl std::fmt::Debug for Statement<'_> {
 pub(crate) struct Class {
     pub(crate) kind: Kind,
     pub(crate) effect: Effect,
+    pub(crate) sent: Sent,
+}
+
+/// What goes upstream for a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// What the rewriter makes of it.
+    Rewritten,
+    /// Its own tree, printed.
+    Itself,
+    /// A setting with its checked value.
+    Set { name: String, value: String, local: bool },
+    /// A setting's way back.
+    Reset { name: String, tag: &'static str },
+    /// A note of a new path.
+    Path { path: Option<Vec<Arc<str>>>, tag: &'static str },
+    /// A note of something else that the gateway alone does.
+    Note { tag: &'static str },
+    /// The tracked path.
+    ShowPath,
+    /// An answer that the gateway knows.
+    Answer { name: String, answer: &'static str },
 }
 
 /// What kind this is.
-pub(crate) fn classify(raw: &nodes::RawStmt) -> Result<Class, Refusal> {
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not listed is refused")]
+pub(crate) fn classify(raw: &nodes::RawStmt, source: &str) -> Result<Class, Refusal> {
     match raw.stmt() {
-        Node::SelectStmt(_) => Ok(Class { kind: Kind::Select, effect: Effect::None }),
-        _ => Err(Refusal::new(RefusalKind::Unsupported, "this statement is not mediated by this version")
-            .at(raw.stmt_location)),
+        Node::SelectStmt(select) => {
+            check_reads_only(select)?;
+            Ok(Class { kind: Kind::Select, effect: Effect::None, sent: Sent::Rewritten })
+        }
+        Node::ExplainStmt(explain) => classify_explain(explain),
+        Node::TransactionStmt(transaction) => classify_transaction(transaction),
+        Node::VariableSetStmt(set) => settings::set(set),
+        Node::VariableShowStmt(show) => settings::show(show),
+        Node::DeallocateStmt(deallocate) => {
+            let name = deallocate.name().map(str::to_owned);
+            let tag = if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" };
+            Ok(Class { kind: Kind::Session, effect: Effect::Deallocate(name), sent: Sent::Note { tag } })
+        }
+        Node::DiscardStmt(discard) if discard.target == DiscardMode::DISCARD_ALL => Ok(Class {
+            kind: Kind::Session,
+            effect: Effect::DiscardAll,
+            sent: Sent::Note { tag: "DISCARD ALL" },
+        }),
+        other => Err(not_mediated(&statement_name(other, source))),
+    }
+    .map_err(|refusal| if refusal.position.is_some() { refusal } else { refusal.at(raw.stmt_location) })
+}
+
+/// How a refusal calls a statement: by what it does, or by the keyword that it starts with.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the keyword names all others")]
+fn statement_name(node: Node<'_>, source: &str) -> String {
+    match node {
+        // These may start with WITH.
+        Node::InsertStmt(_) => "INSERT".to_owned(),
+        Node::UpdateStmt(_) => "UPDATE".to_owned(),
+        Node::DeleteStmt(_) => "DELETE".to_owned(),
+        Node::MergeStmt(_) => "MERGE".to_owned(),
+        _ => source.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_uppercase(),
+    }
+}
+
+fn not_mediated(what: &str) -> Refusal {
+    Refusal::new(RefusalKind::Unsupported, format!("{what} is not mediated by this version"))
+        .hint("this gateway passes SELECT, EXPLAIN, transaction control, and SET and SHOW of listed settings")
+}
+
+/// A query may hold what writes or locks: CTEs that change data, INTO, FOR UPDATE.
+fn check_reads_only(select: &nodes::SelectStmt) -> Result<(), Refusal> {
+    let first = first_write(Node::SelectStmt(select));
+    let found = first.or_else(|| {
+        walk_manual(Node::SelectStmt(select), |node| match first_write(node) {
+            Some(name) => ControlFlow::Break(name),
+            None => Recurse::yes(),
+        })
+    });
+    found.map_or(Ok(()), |name| Err(not_mediated(name)))
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "no other node writes or locks; scope refuses nodes that it does not know"
+)]
+fn first_write(node: Node<'_>) -> Option<&'static str> {
+    match node {
+        Node::InsertStmt(_) => Some("INSERT in WITH"),
+        Node::UpdateStmt(_) => Some("UPDATE in WITH"),
+        Node::DeleteStmt(_) => Some("DELETE in WITH"),
+        Node::MergeStmt(_) => Some("MERGE in WITH"),
+        Node::SelectStmt(select) if select.into_clause().is_some() => Some("SELECT INTO"),
+        Node::SelectStmt(select) => select.locking_clause().first().map(|lock| match lock.strength {
+            LockClauseStrength::LCS_FORKEYSHARE => "FOR KEY SHARE",
+            LockClauseStrength::LCS_FORSHARE => "FOR SHARE",
+            LockClauseStrength::LCS_FORNOKEYUPDATE => "FOR NO KEY UPDATE",
+            _ => "FOR UPDATE",
+        }),
+        _ => None,
+    }
+}
+
+/// The options of EXPLAIN that show a plan and nothing else.
+const EXPLAIN_OPTIONS: &[&str] = &["analyze", "verbose", "costs", "buffers", "timing", "summary", "format"];
+
+fn classify_explain(explain: &nodes::ExplainStmt) -> Result<Class, Refusal> {
+    for option in explain.options() {
+        let name = option.defname().unwrap_or_default();
+        let off = option.arg().as_str().is_some_and(|value| matches!(value, "off" | "false"));
+        // SETTINGS would list settings that sessions cannot otherwise see; turned off it asks for nothing.
+        if !EXPLAIN_OPTIONS.contains(&name) && !(name == "settings" && off) {
+            return Err(
+                not_mediated(&format!("option {} of EXPLAIN", name.to_uppercase())).at(option.location)
+            );
+        }
+    }
+    let Node::SelectStmt(select) = explain.query() else {
+        return Err(not_mediated("EXPLAIN of anything but a query"));
+    };
+    check_reads_only(select)?;
+    Ok(Class { kind: Kind::Explain, effect: Effect::None, sent: Sent::Rewritten })
+}
+
+fn classify_transaction(transaction: &nodes::TransactionStmt) -> Result<Class, Refusal> {
+    use TransactionStmtKind as K;
+    let chain = transaction.chain;
+    let savepoint = || transaction.savepoint_name().unwrap_or_default().to_owned();
+    let effect = match transaction.kind {
+        K::TRANS_STMT_BEGIN | K::TRANS_STMT_START => Effect::Begin,
+        K::TRANS_STMT_COMMIT => Effect::Commit { chain },
+        K::TRANS_STMT_ROLLBACK => Effect::Rollback { chain },
+        K::TRANS_STMT_SAVEPOINT => Effect::Savepoint(savepoint()),
+        K::TRANS_STMT_RELEASE => Effect::Release(savepoint()),
+        K::TRANS_STMT_ROLLBACK_TO => Effect::RollbackTo(savepoint()),
+        _ => return Err(not_mediated("two-phase commit")),
+    };
+    Ok(Class { kind: Kind::Transaction, effect, sent: Sent::Itself })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limits, parse};
+
+    #[test]
+    fn queries_pass() {
+        for text in [
+            "select 1",
+            "values (1)",
+            "table t",
+            "with a as (select 1) select * from a",
+            "(select 1) union select 2",
+            "",
+        ] {
+            let batch = parse(text, &Limits::default()).expect(text);
+            assert!(batch.statements().all(|statement| statement.kind() == Kind::Select), "{text}");
+        }
+        for text in [
+            "explain select 1",
+            "explain (analyze, format json, settings off) table t",
+            "explain analyze verbose values (1)",
+        ] {
+            let batch = parse(text, &Limits::default()).expect(text);
+            assert!(batch.statements().all(|s| s.kind() == Kind::Explain && s.select().is_some()), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_name() {
+        for (text, name) in [
+            ("insert into t values (1)", "INSERT"),
+            ("with a as (select 1) update t set a = 1", "UPDATE"),
+            ("delete from t", "DELETE"),
+            ("merge into t using s on true when matched then delete", "MERGE"),
+            ("copy t to stdout", "COPY"),
+            ("declare c cursor for select 1", "DECLARE"),
+            ("fetch c", "FETCH"),
+            ("prepare p as select 1", "PREPARE"),
+            ("execute p", "EXECUTE"),
+            ("listen x", "LISTEN"),
+            ("create table t (a int)", "CREATE"),
+            ("create table t as select 1", "CREATE"),
+            ("grant select on all tables in schema s to r", "GRANT"),
+            ("call p()", "CALL"),
+            ("do $$ $$", "DO"),
+            ("lock t", "LOCK"),
+            ("discard temp", "DISCARD"),
+            ("prepare transaction 'x'", "two-phase commit"),
+            ("select 1 into t", "SELECT INTO"),
+            ("select * from t for update", "FOR UPDATE"),
+            ("select * from (select * from t for key share) t", "FOR KEY SHARE"),
+            (
+                "select 1 where exists (with a as (insert into t values (1) returning 1) select 1)",
+                "INSERT in WITH",
+            ),
+            ("with a as (delete from t returning 1) select * from a", "DELETE in WITH"),
+            ("explain insert into t values (1)", "EXPLAIN of anything but a query"),
+            ("explain select * from t for share", "FOR SHARE"),
+            ("explain (wal) select 1", "option WAL of EXPLAIN"),
+            ("explain (settings) select 1", "option SETTINGS of EXPLAIN"),
+        ] {
+            let refused = parse(text, &Limits::default()).expect_err(text);
+            assert_eq!(refused.message, format!("{name} is not mediated by this version"), "{text}");
+            assert_eq!(refused.kind, RefusalKind::Unsupported);
+        }
+    }
+
+    #[test]
+    fn one_refusal_refuses_the_text() {
+        let refused = parse("select 1; drop table t", &Limits::default()).expect_err("DROP");
+        assert_eq!(refused.position, Some(10));
     }
 }
