@@ -161,12 +161,15 @@ pub fn parameter_types(frame: &Frame) -> Result<Vec<u32>, FrameError> {
     Ok(types)
 }
 
+/// The values of a row; `None` is NULL.
+pub type Values<'a> = Vec<Option<&'a [u8]>>;
+
 /// The values of one DataRow, which `bytes` begins with, and what follows it. The data path never calls this: rows are
 /// passed on as bytes.
 ///
 /// # Errors
 /// When the bytes do not begin with a whole row.
-pub fn data_row(bytes: &[u8]) -> Result<(Vec<Option<&[u8]>>, &[u8]), FrameError> {
+pub fn data_row(bytes: &[u8]) -> Result<(Values<'_>, &[u8]), FrameError> {
     let mut message = Fields::new(bytes);
     if message.u8()? != b'D' {
         return Err(FrameError::Field("type of a row"));

@@ -111,6 +111,11 @@ impl FrontFrames {
         Self { buffer: Buffer::default(), message_bytes_max }
     }
 
+    /// Sets another limit for texts and values, once it is known who sends them.
+    pub fn allow(&mut self, message_bytes_max: usize) {
+        self.message_bytes_max = message_bytes_max;
+    }
+
     /// The next message, if all of it has been read.
     ///
     /// # Errors

@@ -3,6 +3,10 @@
 pub mod back;
 pub mod frame;
 pub mod front;
+pub mod login;
+pub mod scram;
+pub mod startup;
+pub mod tls;
 
 #[cfg(test)]
 mod tests;
