@@ -1,1 +1,4 @@
-//! The tests of the whole.
+//! The tests of the whole: one binary, a module a subject.
+
+#[cfg(test)]
+mod tidy;
