@@ -155,7 +155,7 @@ fn every_case_is_read() {
         if file.extension().is_some_and(|extension| extension == "case") {
             let name = relative(&file);
             assert!(CASE_FOLDERS.iter().any(|folder| name.starts_with(folder)), "no test reads {name}");
-            testkit::case::Case::read(&file);
+            assert!(!testkit::case::Case::read(&file).title.is_empty());
             found += 1;
         }
     }
@@ -175,6 +175,18 @@ fn docs_name_every_crate_and_dependency() {
                 assert!(is_ours || has_reason, "docs/dependencies.md has no reason for `{dependency}`");
             }
         }
+    }
+}
+
+#[test]
+fn docs_have_a_line_for_every_refusal() {
+    let source = document("crates/access/src/refusal.rs");
+    let page = document("docs/refusals.md");
+    let body = source.split("pub enum RefusalKind {").nth(1).unwrap().split('}').next().unwrap();
+    let kinds: Vec<&str> = body.lines().filter_map(|line| line.trim().strip_suffix(',')).collect();
+    assert!(kinds.len() > 10, "{kinds:?}");
+    for kind in kinds.iter().filter(|kind| !kind.starts_with("//")) {
+        assert!(page.contains(&format!("`{kind}`")), "docs/refusals.md has no line for `{kind}`");
     }
 }
 
