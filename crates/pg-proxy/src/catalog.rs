@@ -1,0 +1,339 @@
+//! The store's catalogue: loaded in one snapshot, and a fingerprint that shows when it has changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use access::{Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind};
+
+use crate::frame::FrameError;
+use crate::upstream::{self, Rows, StoreError, Upstream, UpstreamConfig, UpstreamError};
+
+/// Loads the catalogue of a store.
+///
+/// # Errors
+/// When the store cannot be reached or asked, or its catalogue is not as expected.
+pub async fn load(config: &UpstreamConfig, store: &str) -> Result<Catalog, CatalogError> {
+    let mut upstream = upstream::connect(config).await?;
+    let catalog = load_over(&mut upstream, store).await?;
+    upstream.close().await;
+    Ok(catalog)
+}
+
+/// Loads the catalogue over a connection that is idle, and leaves it idle.
+///
+/// # Errors
+/// When the store cannot be asked, or its catalogue is not as expected.
+pub async fn load_over(upstream: &mut Upstream, store: &str) -> Result<Catalog, CatalogError> {
+    // One snapshot for all of it: a relation is never there without its columns.
+    upstream.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let loaded = Loaded::read(upstream).await;
+    upstream.query("ROLLBACK").await?;
+    loaded?.catalog(store)
+}
+
+/// A text that is the same as long as the catalogue is. Tables of a session's own do not count.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub async fn fingerprint(upstream: &mut Upstream) -> Result<String, CatalogError> {
+    let rows = upstream.query(FINGERPRINT).await?;
+    let fingerprint = rows.iter().next().ok_or(CatalogError::Value)?.map_err(UpstreamError::from)?;
+    fingerprint.first().copied().flatten().map(str::to_owned).ok_or(CatalogError::Value)
+}
+
+/// Runs one text that the gate has guarded, on a connection of its own that can write nothing. For `veilgate test`.
+///
+/// # Errors
+/// When the store cannot be reached, or says no.
+pub async fn run(config: &UpstreamConfig, text: &str) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
+    let mut upstream = upstream::connect(config).await?;
+    upstream.query("SET default_transaction_read_only = on").await?;
+    let rows = upstream.query(text).await?;
+    upstream.close().await;
+    let owned = |row: Vec<Option<&str>>| row.into_iter().map(|value| value.map(str::to_owned)).collect();
+    Ok(rows.iter().map(|row| row.map(owned)).collect::<Result<_, FrameError>>()?)
+}
+
+/// Why there is no catalogue.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The store cannot be reached or asked.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// A value of the catalogue is not what it should be.
+    #[error("the store's catalogue has an unexpected value")]
+    Value,
+}
+
+impl CatalogError {
+    /// What the store said, where it is the store that said no.
+    #[must_use]
+    pub fn store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Upstream(UpstreamError::Store(error)) => Some(error),
+            Self::Upstream(_) | Self::Value => None,
+        }
+    }
+}
+
+const SERVER: &str = "SELECT current_setting('server_version_num'), current_database()";
+
+/// `pg_temp_3`, `pg_toast` and `pg_toast_temp_3` begin so, and nothing else may.
+const SCHEMAS: &str = r"
+SELECT nspname FROM pg_namespace
+WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema' ORDER BY nspname";
+
+const RELATIONS: &str = r"
+SELECT c.oid, n.nspname, c.relname, c.reltype, c.relkind, c.relispartition, c.relrowsecurity,
+       EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema' AND c.relkind NOT IN ('i', 'I', 't')";
+
+const COLUMNS: &str = r"
+SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attcollation
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema' AND c.relkind NOT IN ('i', 'I', 't')
+  AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum";
+
+const PRIMARY_KEYS: &str = r"
+SELECT i.indrelid, a.attname
+FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, place)
+     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+WHERE i.indisprimary AND k.place <= i.indnkeyatts ORDER BY i.indrelid, k.place";
+
+const PARENTS: &str = "SELECT inhrelid, inhparent FROM pg_inherits ORDER BY inhrelid, inhseqno";
+
+/// A true array is the one that its element names; `int2vector` is none.
+const TYPES: &str = r"
+SELECT t.oid, n.nspname, t.typname, t.typtype,
+       CASE WHEN e.typarray = t.oid THEN e.oid ELSE 0 END, t.typbasetype, t.typtypmod,
+       t.typnotnull OR EXISTS (SELECT FROM pg_constraint k WHERE k.contypid = t.oid)
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_type e ON e.oid = t.typelem
+WHERE n.nspname NOT LIKE 'pg\_t%'";
+
+const COLLATIONS: &str = r"
+SELECT c.oid, n.nspname, c.collname, c.collisdeterministic
+FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace";
+
+/// Every change of a row of the catalogue gives it another `xmin`; statistics are updated in place and do not. `pg_t` is
+/// the beginning of the names of temporary and toast schemas.
+const FINGERPRINT: &str = r"
+WITH shown AS (SELECT oid, xmin FROM pg_namespace WHERE nspname NOT LIKE 'pg\_t%'),
+     classes AS (SELECT oid, xmin FROM pg_class
+                 WHERE relkind NOT IN ('i', 'I', 't') AND relnamespace IN (SELECT oid FROM shown)),
+     rows (kind, id, version) AS (
+  SELECT 1, oid::int8, xmin FROM shown UNION ALL
+  SELECT 2, oid::int8, xmin FROM classes UNION ALL
+  SELECT 3, attrelid::int8 * 2048 + attnum, xmin FROM pg_attribute WHERE attnum > 0 AND attrelid IN (SELECT oid FROM classes)
+  UNION ALL
+  SELECT 4, oid::int8, xmin FROM pg_type WHERE typnamespace IN (SELECT oid FROM shown) UNION ALL
+  SELECT 5, oid::int8, xmin FROM pg_constraint WHERE contypid <> 0 UNION ALL
+  SELECT 6, indexrelid::int8, xmin FROM pg_index WHERE indisprimary AND indrelid IN (SELECT oid FROM classes) UNION ALL
+  SELECT 7, inhrelid::int8 + inhparent::int8 * 3, xmin FROM pg_inherits UNION ALL
+  SELECT 8, oid::int8, xmin FROM pg_rewrite UNION ALL
+  SELECT 9, oid::int8, xmin FROM pg_collation UNION ALL
+  SELECT 10, oid::int8, xmin FROM pg_proc WHERE oid >= 16384)
+SELECT md5(string_agg(part, ' ' ORDER BY part))
+FROM (SELECT concat(kind, ':', count(*), ':', sum(version::text::int8 * (id % 65521 + 1))) FROM rows GROUP BY kind) p (part)";
+
+/// The answers, before anything is made of them.
+struct Loaded {
+    server: Rows,
+    schemas: Rows,
+    relations: Rows,
+    columns: Rows,
+    primary_keys: Rows,
+    parents: Rows,
+    types: Rows,
+    collations: Rows,
+}
+
+impl Loaded {
+    async fn read(upstream: &mut Upstream) -> Result<Self, UpstreamError> {
+        Ok(Self {
+            server: upstream.query(SERVER).await?,
+            schemas: upstream.query(SCHEMAS).await?,
+            relations: upstream.query(RELATIONS).await?,
+            columns: upstream.query(COLUMNS).await?,
+            primary_keys: upstream.query(PRIMARY_KEYS).await?,
+            parents: upstream.query(PARENTS).await?,
+            types: upstream.query(TYPES).await?,
+            collations: upstream.query(COLLATIONS).await?,
+        })
+    }
+
+    fn catalog(&self, store: &str) -> Result<Catalog, CatalogError> {
+        let server = rows::<2>(&self.server)?;
+        let [version, database] = *server.first().ok_or(CatalogError::Value)?;
+        let types = Types::of(rows(&self.types)?)?;
+        let schemas = rows::<1>(&self.schemas)?.into_iter().map(|[name]| name.into()).collect();
+        let relations = self.relations(&types)?;
+        Ok(Catalog {
+            store: store.into(),
+            server_version: number(version)?,
+            database: database.into(),
+            schemas,
+            relations: relations
+                .into_values()
+                .map(|relation| (relation.name.clone(), Arc::new(relation)))
+                .collect(),
+            types: types.finish(),
+            collations: collations(rows(&self.collations)?)?,
+        })
+    }
+
+    fn relations(&self, types: &Types) -> Result<HashMap<u32, Relation>, CatalogError> {
+        let mut relations = HashMap::new();
+        for [oid, schema, name, row_type, kind, is_partition, row_security, has_rules] in
+            rows(&self.relations)?
+        {
+            let oid = number(oid)?;
+            let relation = Relation {
+                name: RelationName::new(schema, name),
+                oid,
+                row_type: number(row_type)?,
+                kind: relation_kind(kind),
+                columns: Vec::new(),
+                primary_key: Vec::new(),
+                parents: Vec::new(),
+                is_partition: is_partition == "t",
+                has_rules: has_rules == "t",
+                row_security: row_security == "t",
+            };
+            relations.insert(oid, relation);
+        }
+        for [oid, name, type_oid, typmod, not_null, collation] in rows(&self.columns)? {
+            let Some(relation) = relations.get_mut(&number(oid)?) else { continue };
+            let type_oid = number(type_oid)?;
+            let (base_oid, typmod) = types.base(type_oid, number(typmod)?)?;
+            relation.columns.push(Column {
+                name: name.into(),
+                type_oid,
+                base_oid,
+                typmod,
+                not_null: not_null == "t",
+                collation: number(collation)?,
+            });
+        }
+        for [oid, name] in rows(&self.primary_keys)? {
+            if let Some(relation) = relations.get_mut(&number(oid)?) {
+                relation.primary_key.push(name.into());
+            }
+        }
+        for [child, parent] in rows(&self.parents)? {
+            let Some(parent) = relations.get(&number(parent)?).map(|parent| parent.name.clone()) else {
+                continue;
+            };
+            if let Some(child) = relations.get_mut(&number(child)?) {
+                child.parents.push(parent);
+            }
+        }
+        Ok(relations)
+    }
+}
+
+fn relation_kind(kind: &str) -> RelationKind {
+    match kind {
+        "r" => RelationKind::Table,
+        "p" => RelationKind::Partitioned,
+        "v" => RelationKind::View,
+        "m" => RelationKind::MaterializedView,
+        "f" => RelationKind::ForeignTable,
+        "S" => RelationKind::Sequence,
+        "c" => RelationKind::Composite,
+        _ => RelationKind::Other,
+    }
+}
+
+fn collations(rows: Vec<[&str; 4]>) -> Result<HashMap<u32, Collation>, CatalogError> {
+    rows.into_iter()
+        .map(|[oid, schema, name, deterministic]| {
+            let collation =
+                Collation { schema: schema.into(), name: name.into(), deterministic: deterministic == "t" };
+            Ok((number(oid)?, collation))
+        })
+        .collect()
+}
+
+/// Types, with what domains are over.
+struct Types {
+    types: HashMap<u32, SqlType>,
+    /// Of each domain: the type below it, that type's modifier, and whether the domain itself is constrained.
+    domains: HashMap<u32, (u32, i32, bool)>,
+}
+
+impl Types {
+    fn of(rows: Vec<[&str; 8]>) -> Result<Self, CatalogError> {
+        let (mut types, mut domains) = (HashMap::new(), HashMap::new());
+        for [oid, schema, name, kind, element, base, typmod, constrained] in rows {
+            let (oid, element, base) = (number(oid)?, number(element)?, number(base)?);
+            let constrained = constrained == "t";
+            let kind = match kind {
+                "b" if element != 0 => TypeKind::Array { element },
+                "b" => TypeKind::Base,
+                "c" => TypeKind::Composite,
+                "e" => TypeKind::Enum,
+                "r" | "m" => TypeKind::Range,
+                "d" => {
+                    domains.insert(oid, (base, number(typmod)?, constrained));
+                    TypeKind::Domain { base, constrained }
+                }
+                // A kind that is not known gives no right to anything.
+                _ => TypeKind::Pseudo,
+            };
+            types.insert(oid, SqlType { oid, schema: schema.into(), name: name.into(), kind });
+        }
+        Ok(Self { types, domains })
+    }
+
+    /// The type and modifier below all domains, as a row description has them.
+    fn base(&self, mut oid: u32, mut typmod: i32) -> Result<(u32, i32), CatalogError> {
+        // A domain cannot be over itself; the count is for a catalogue that says otherwise.
+        for _ in 0..=self.domains.len() {
+            match self.domains.get(&oid) {
+                Some((base, modifier, _)) => (oid, typmod) = (*base, *modifier),
+                None => return Ok((oid, typmod)),
+            }
+        }
+        Err(CatalogError::Value)
+    }
+
+    fn finish(mut self) -> HashMap<u32, SqlType> {
+        for oid in self.domains.keys() {
+            let below = self.constrained(*oid);
+            if let Some(TypeKind::Domain { constrained, .. }) = self.types.get_mut(oid).map(|ty| &mut ty.kind)
+            {
+                *constrained = below;
+            }
+        }
+        self.types
+    }
+
+    /// Whether a domain or one below it is constrained.
+    fn constrained(&self, oid: u32) -> bool {
+        let mut next = Some(oid);
+        std::iter::from_fn(|| {
+            let (base, _, constrained) = self.domains.get(&next?)?;
+            next = Some(*base);
+            Some(*constrained)
+        })
+        .take(self.domains.len() + 1)
+        .any(|constrained| constrained)
+    }
+}
+
+/// Rows of so many values, none of them NULL.
+fn rows<const N: usize>(rows: &Rows) -> Result<Vec<[&str; N]>, CatalogError> {
+    rows.iter()
+        .map(|row| {
+            let row = row.map_err(UpstreamError::from)?;
+            let row: Option<Vec<&str>> = row.into_iter().collect();
+            row.and_then(|row| row.try_into().ok()).ok_or(CatalogError::Value)
+        })
+        .collect()
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, CatalogError> {
+    text.parse().map_err(|_| CatalogError::Value)
+}
