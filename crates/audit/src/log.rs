@@ -75,6 +75,8 @@ trait Sink: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Lets another process write here.
     fn release(&self) {}
+    /// Takes that back.
+    fn hold(&self) {}
 }
 
 impl Log {
@@ -147,7 +149,8 @@ impl Log {
         self.handle.shared.synced(sink.sync())
     }
 
-    /// Opens the file of the same path anew: after it was moved aside, or after a disk was repaired.
+    /// Opens the file of the same path anew: after it was moved aside, or after a disk was repaired. Where that fails,
+    /// all stays as it was.
     pub fn reopen(&self) -> Result<(), Error> {
         let Some(path) = &self.handle.path else { return Ok(()) };
         let mut state = self.handle.shared.lock();
@@ -155,7 +158,7 @@ impl Log {
             tracing::error!(path = %path.display(), "the last records of the old audit log may not be on disk");
         }
         // The file's lock is given up first, for the path may still name the same file; no record is written meanwhile.
-        std::mem::replace(&mut state.sink, Arc::new(Closed)).release();
+        state.sink.release();
         match open_file(path) {
             Ok(sink) => {
                 state.sink = sink;
@@ -163,7 +166,7 @@ impl Log {
                 Ok(())
             }
             Err(error) => {
-                state.health = Health::Unsynced(error.to_string());
+                state.sink.hold();
                 Err(error)
             }
         }
@@ -332,6 +335,12 @@ impl Sink for Appended {
     fn release(&self) {
         // An error leaves the lock to whoever closes the handle last.
         let _ = self.file.unlock();
+    }
+
+    fn hold(&self) {
+        if let Err(error) = self.file.try_lock() {
+            tracing::warn!(%error, "the audit log is not locked against other processes any more");
+        }
     }
 }
 

@@ -173,6 +173,12 @@ fn one_process_writes_a_log_and_it_can_be_moved_aside() {
     log.write(&decided("after", &[])).unwrap();
     assert_eq!(lines(&std::fs::read_to_string(dir.path().join("old")).unwrap()).len(), 2);
     assert_eq!(lines(&std::fs::read_to_string(&path).unwrap()).len(), 1);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    log.reopen().unwrap_err();
+    log.write(&decided("still the old one", &[])).unwrap();
+    std::fs::remove_dir(&path).unwrap();
+    log.reopen().unwrap();
     drop(log);
     Log::open(&path, Durability::Os).unwrap();
 }
