@@ -1,0 +1,213 @@
+//! The reviewed lists: which built-in calls, operators and casts there are, which may be made, and which are safe.
+//!
+//! The data under `data/` is made from a server's catalogue and from reviews; `docs/calls.md` says how. Only what is in
+//! `pg_catalog` is here: whatever an extension adds under a name of this list is the caller's to refuse.
+
+mod polymorphic;
+mod read;
+mod resolve;
+
+pub(crate) mod oid;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+pub(crate) use resolve::{Arg, Resolved, resolve_function, resolve_operator};
+
+static LISTS: LazyLock<Lists> = LazyLock::new(read::postgres_15);
+
+/// Every overload of this name in `pg_catalog`; none where there is no such function.
+pub(crate) fn functions(name: &str) -> &'static [Overload] {
+    LISTS.functions.get(name).map_or(&[], |overloads| overloads)
+}
+
+/// Every operator of this name in `pg_catalog`, prefix (one argument) and binary (two).
+pub(crate) fn operators(name: &str) -> &'static [Overload] {
+    LISTS.operators.get(name).map_or(&[], |overloads| overloads)
+}
+
+/// Why a call by this name may not be made: the reason of the first overload that is not listed, or that there is none.
+/// Nothing where every overload is listed.
+pub(crate) fn why_unlisted(name: &str) -> Option<&'static str> {
+    let overloads = functions(name);
+    if overloads.is_empty() {
+        return Some("is no built-in function");
+    }
+    let unlisted = overloads.iter().find(|overload| !overload.listed)?;
+    LISTS.classes.get(unlisted.class).copied()
+}
+
+/// The cast from one built-in type to the other, without a length. An enum is `oid::ANYENUM`.
+pub(crate) fn cast(from: u32, to: u32) -> Option<Cast> {
+    if from == to {
+        return Some(Cast { implicit: true, safe: true, binary: true, through_text: false });
+    }
+    if let Some(cast) = LISTS.casts.get(&(from, to)) {
+        return Some(*cast);
+    }
+    if let Some(cast) = cast_of_elements(from, to) {
+        return Some(cast);
+    }
+    // Through text: to a string it prints the value, from a string it reads one, which can fail.
+    let (category, to_category) = (type_info(from)?.category, type_info(to)?.category);
+    if to_category == STRING {
+        let printed = LISTS.casts.get(&(from, oid::TEXT));
+        return Some(Cast {
+            implicit: false,
+            safe: printed.is_some_and(|cast| cast.safe),
+            binary: false,
+            through_text: true,
+        });
+    }
+    (category == STRING).then_some(Cast { implicit: false, safe: false, binary: false, through_text: true })
+}
+
+/// Whether an explicit cast of a value of this type to a length (`x::varchar(3)`) is safe.
+pub(crate) fn length_is_safe(oid: u32) -> bool {
+    LISTS.safe_lengths.contains(&oid)
+}
+
+/// The oid of a type of `pg_catalog`, by its name there (`int4`, `bpchar`, `_text`).
+pub(crate) fn builtin_type(name: &str) -> Option<u32> {
+    LISTS.type_names.get(name).copied()
+}
+
+/// The name of a type of `pg_catalog`.
+pub(crate) fn type_name(oid: u32) -> Option<&'static str> {
+    type_info(oid).map(|info| info.name)
+}
+
+/// The type of the elements of an array type.
+pub(crate) fn element(oid: u32) -> Option<u32> {
+    type_info(oid)?.element
+}
+
+/// The type of arrays of this type.
+pub(crate) fn array_of(oid: u32) -> Option<u32> {
+    type_info(oid)?.array
+}
+
+/// Whether two values of this type compare safely by the type's own order: by `=` and `<`, in `GREATEST`, as elements.
+pub(crate) fn ordered(oid: u32) -> bool {
+    type_info(oid).is_some_and(|info| info.ordered || info.element.is_some_and(ordered))
+}
+
+/// Whether values of this type have a collation.
+pub(crate) fn collatable(oid: u32) -> bool {
+    type_info(oid).is_some_and(|info| info.collatable)
+}
+
+/// Whether reading or printing a value of this type looks a name up in the catalogue: the `reg*` types and `aclitem`.
+pub(crate) fn names_an_object(oid: u32) -> bool {
+    type_info(oid).is_some_and(|info| {
+        info.name.starts_with("reg") || info.name == "aclitem" || info.element.is_some_and(names_an_object)
+    })
+}
+
+/// One function or operator.
+#[derive(Debug)]
+pub(crate) struct Overload {
+    /// The types of its arguments.
+    pub(crate) args: Box<[u32]>,
+    /// The type of each further argument, where the last may be repeated.
+    pub(crate) variadic: Option<u32>,
+    /// How many of the last arguments may be left out.
+    pub(crate) defaults: u8,
+    /// What it gives; `record` for several columns.
+    pub(crate) result: u32,
+    /// How it is called.
+    pub(crate) kind: CallKind,
+    /// Whether it may be called at all.
+    pub(crate) listed: bool,
+    /// Whether it can fail or tell.
+    pub(crate) safe: Safety,
+    /// Whether it is safe after all where the elements that it compares are [`ordered`]. `safe` is `Unsafe` then.
+    pub(crate) safe_if_ordered: bool,
+    class: &'static str,
+}
+
+/// How a function is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallKind {
+    /// A value from values.
+    Function,
+    /// A value from the rows of a group.
+    Aggregate,
+    /// A value from the rows of a window; aggregates can stand there too.
+    Window,
+    /// Rows from values.
+    SetReturning,
+}
+
+/// Whether a call can fail or tell, from the best to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Safety {
+    /// It can neither fail nor tell, whatever the values. Operands with a collation need a known one.
+    Safe,
+    /// Safe where the collation is deterministic.
+    Search,
+    /// Safe where the collation is deterministic and the last argument is a constant pattern that has been looked at.
+    Pattern,
+    /// It can.
+    Unsafe,
+}
+
+/// One cast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cast {
+    /// Whether Postgres makes it without being asked.
+    pub(crate) implicit: bool,
+    /// Whether it can neither fail nor tell.
+    pub(crate) safe: bool,
+    /// Whether it leaves the bytes as they are.
+    pub(crate) binary: bool,
+    /// Whether it prints the value and reads it again as the other type.
+    pub(crate) through_text: bool,
+}
+
+/// The category of strings in `pg_type.typcategory`.
+const STRING: char = 'S';
+
+#[derive(Debug)]
+struct Lists {
+    functions: HashMap<&'static str, Vec<Overload>>,
+    operators: HashMap<&'static str, Vec<Overload>>,
+    classes: HashMap<&'static str, &'static str>,
+    casts: HashMap<(u32, u32), Cast>,
+    safe_lengths: Vec<u32>,
+    types: HashMap<u32, TypeInfo>,
+    type_names: HashMap<&'static str, u32>,
+}
+
+#[derive(Debug)]
+struct TypeInfo {
+    name: &'static str,
+    category: char,
+    preferred: bool,
+    element: Option<u32>,
+    array: Option<u32>,
+    /// Of a range or multirange: what its bounds are.
+    subtype: Option<u32>,
+    /// Of a range its multirange, of a multirange its range.
+    range: Option<u32>,
+    multirange: bool,
+    collatable: bool,
+    ordered: bool,
+}
+
+fn type_info(oid: u32) -> Option<&'static TypeInfo> {
+    LISTS.types.get(&oid)
+}
+
+fn cast_of_elements(from: u32, to: u32) -> Option<Cast> {
+    if to == oid::OIDVECTOR || to == oid::INT2VECTOR {
+        return None;
+    }
+    let (from, to) = (element(from)?, element(to)?);
+    let cast = cast(from, to)?;
+    // Printing every element can make an array many times larger.
+    Some(Cast { safe: cast.safe && !cast.through_text, ..cast })
+}
+
+#[cfg(test)]
+mod tests;

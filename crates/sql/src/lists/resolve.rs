@@ -1,0 +1,329 @@
+//! Which overload a call means, by the rules of Postgres's `parse_func.c` and `parse_oper.c`, and the verdict on it.
+//!
+//! Where every type is known (an untyped constant counts: the server's rules say what it becomes) the choice is the
+//! server's own. Where one is not, every overload that could be meant has a say, and the worst verdict counts.
+
+use super::polymorphic::{self, Bound};
+use super::{Overload, STRING, Safety, builtin_type, cast, functions, oid, operators, type_info};
+
+/// What is known of an argument. A domain is given as its base type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arg {
+    /// Of this type. A type that is not built in, other than an enum, makes the verdict unsafe.
+    Known(u32),
+    /// Of this enum.
+    Enum(u32),
+    /// An array of some enum; the oid is the array's.
+    EnumArray(u32),
+    /// A constant or a parameter without a type: it becomes what the call makes of it, before any row is read.
+    Literal,
+    /// Of a type that is not known.
+    Any,
+}
+
+/// The verdict on a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// The type of the result, where it is known.
+    pub(crate) result: Option<u32>,
+    /// Whether the call, with the casts that its arguments need, can fail or tell.
+    pub(crate) safe: Safety,
+    /// Whether the call may be made.
+    pub(crate) listed: bool,
+}
+
+/// The verdict on a function call with positional arguments; nothing where no overload takes them.
+pub(crate) fn resolve_function(name: &str, args: &[Arg]) -> Option<Resolved> {
+    let candidates = arity(functions(name), args.len());
+    let Some(given) = known(args) else { return worst(candidates, args) };
+    if let Some(exact) = candidates.iter().find(|candidate| candidate.args == given) {
+        return Some(verdict(exact, &given, args));
+    }
+    if let Some(cast) = call_as_cast(name, &given) {
+        return Some(cast);
+    }
+    choose(candidates, &given, args)
+}
+
+/// The verdict on an operator; a prefix operator has no left operand.
+pub(crate) fn resolve_operator(name: &str, left: Option<Arg>, right: Arg) -> Option<Resolved> {
+    let args: Vec<Arg> = left.into_iter().chain([right]).collect();
+    let candidates = arity(operators(name), args.len());
+    let Some(given) = known(&args) else { return worst(candidates, &args) };
+    // A literal beside a known type is tried as that type first.
+    let assumed: Vec<u32> = match *given {
+        [oid::UNKNOWN, right] => vec![right, right],
+        [left, oid::UNKNOWN] => vec![left, left],
+        _ => given.clone(),
+    };
+    if let Some(exact) = candidates.iter().find(|candidate| candidate.args == assumed) {
+        return Some(verdict(exact, &given, &args));
+    }
+    choose(candidates, &given, &args)
+}
+
+/// Stands for whatever enum is meant, and for its array: nothing built in has these oids.
+pub(super) const SOME_ENUM: u32 = u32::MAX;
+pub(super) const SOME_ENUM_ARRAY: u32 = u32::MAX - 1;
+
+/// The first oid that the catalogue does not give to its own types.
+const FIRST_USER_OID: u32 = 16384;
+
+/// An overload with its arguments written out to the length of the call.
+#[derive(Clone)]
+struct Candidate {
+    overload: &'static Overload,
+    args: Vec<u32>,
+}
+
+/// The types of a call whose types are all known, `unknown` for literals.
+fn known(args: &[Arg]) -> Option<Vec<u32>> {
+    args.iter()
+        .map(|arg| match *arg {
+            Arg::Known(oid) if oid < FIRST_USER_OID => Some(oid),
+            Arg::Enum(_) => Some(SOME_ENUM),
+            Arg::EnumArray(_) => Some(SOME_ENUM_ARRAY),
+            Arg::Literal => Some(oid::UNKNOWN),
+            Arg::Known(_) | Arg::Any => None,
+        })
+        .collect()
+}
+
+/// The overloads that can take so many arguments.
+fn arity(overloads: &'static [Overload], count: usize) -> Vec<Candidate> {
+    let taken = overloads.iter().filter_map(|overload| {
+        let declared = overload.args.len();
+        let args = match overload.variadic {
+            _ if declared == count => overload.args.to_vec(),
+            _ if declared > count && declared - usize::from(overload.defaults) <= count => {
+                overload.args.iter().copied().take(count).collect()
+            }
+            Some(each) if declared <= count => {
+                let fixed = overload.args.iter().copied().take(declared - 1);
+                fixed.chain(std::iter::repeat(each)).take(count).collect()
+            }
+            _ => return None,
+        };
+        Some((overload, args))
+    });
+    let mut candidates: Vec<Candidate> = taken.map(|(overload, args)| Candidate { overload, args }).collect();
+    // A call with as many arguments as a variadic function declares gives it one element, not the array.
+    for candidate in &mut candidates {
+        if let (Some(each), true) = (candidate.overload.variadic, candidate.overload.args.len() == count)
+            && let Some(last) = candidate.args.last_mut()
+        {
+            *last = each;
+        }
+    }
+    // Where a variadic function and another would take the same types, the server means the other.
+    let plain: Vec<Vec<u32>> =
+        candidates.iter().filter(|c| c.overload.variadic.is_none()).map(|c| c.args.clone()).collect();
+    candidates.retain(|candidate| candidate.overload.variadic.is_none() || !plain.contains(&candidate.args));
+    candidates
+}
+
+/// A function of one argument that has the name of a type is a cast, unless an overload fits exactly.
+fn call_as_cast(name: &str, given: &[u32]) -> Option<Resolved> {
+    let (target, &[source]) = (builtin_type(name)?, given) else { return None };
+    let catalogue = super::names_an_object(target) || super::names_an_object(source);
+    if source == oid::UNKNOWN {
+        return Some(Resolved { result: Some(target), safe: Safety::Safe, listed: !catalogue });
+    }
+    let cast = cast(if source == SOME_ENUM { oid::ANYENUM } else { source }, target)?;
+    if !cast.binary && !cast.through_text {
+        return None;
+    }
+    let safe = if cast.safe { Safety::Safe } else { Safety::Unsafe };
+    Some(Resolved { result: Some(target), safe, listed: !catalogue })
+}
+
+/// `func_match_argtypes` and `func_select_candidate`.
+fn choose(mut candidates: Vec<Candidate>, given: &[u32], args: &[Arg]) -> Option<Resolved> {
+    candidates.retain(|candidate| accepts(&candidate.args, given));
+    let possible = candidates.clone();
+    match select(candidates, given) {
+        Some(candidate) => Some(verdict(&candidate, given, args)),
+        // The server would call it ambiguous.
+        None => worst(possible, args),
+    }
+}
+
+/// Whether arguments of these types can be given where those are declared.
+fn accepts(declared: &[u32], given: &[u32]) -> bool {
+    let each = declared.iter().zip(given).all(|(&declared, &given)| {
+        given == oid::UNKNOWN
+            || polymorphic::is(declared)
+            || declared == oid::ANY
+            || implicit(given, declared)
+    });
+    each && polymorphic::bind(declared, given).is_some()
+}
+
+/// Whether Postgres makes this cast without being asked.
+pub(super) fn implicit(from: u32, to: u32) -> bool {
+    from == to || cast(from, to).is_some_and(|cast| cast.implicit)
+}
+
+fn select(mut candidates: Vec<Candidate>, given: &[u32]) -> Option<Candidate> {
+    if candidates.len() <= 1 {
+        return candidates.pop();
+    }
+    keep_best(&mut candidates, |args| count(args, given, |declared, given| declared == given));
+    if candidates.len() == 1 {
+        return candidates.pop();
+    }
+    keep_best(&mut candidates, |args| {
+        count(args, given, |declared, given| {
+            declared == given || preferred(declared) && category(declared) == category(given)
+        })
+    });
+    if candidates.len() == 1 {
+        return candidates.pop();
+    }
+    if !given.contains(&oid::UNKNOWN) {
+        return None;
+    }
+    keep_by_category(&mut candidates, given);
+    if candidates.len() == 1 {
+        return candidates.pop();
+    }
+    assume_alike(candidates, given)
+}
+
+/// How many arguments of known type fit by `fit(declared, given)`.
+fn count(declared: &[u32], given: &[u32], fit: impl Fn(u32, u32) -> bool) -> usize {
+    let pairs = declared.iter().zip(given);
+    pairs.filter(|&(&declared, &given)| given != oid::UNKNOWN && fit(declared, given)).count()
+}
+
+fn keep_best(candidates: &mut Vec<Candidate>, score: impl Fn(&[u32]) -> usize) {
+    let best = candidates.iter().map(|candidate| score(&candidate.args)).max();
+    candidates.retain(|candidate| Some(score(&candidate.args)) == best);
+}
+
+/// Each literal is of one category, strings before others; the candidates of that category stay, and of these the ones
+/// with the category's preferred type. Where the candidates disagree, all stay.
+fn keep_by_category(candidates: &mut Vec<Candidate>, given: &[u32]) {
+    let literals: Vec<usize> = given
+        .iter()
+        .enumerate()
+        .filter(|&(_, &given)| given == oid::UNKNOWN)
+        .map(|(place, _)| place)
+        .collect();
+    let mut wanted = Vec::new();
+    for &place in &literals {
+        let declared = candidates.iter().filter_map(|candidate| candidate.args.get(place).copied());
+        let categories: Vec<char> = declared.clone().map(category).collect();
+        let Some(&first) = categories.first() else { return };
+        let category_of_place = match categories.iter().all(|&category| category == first) {
+            true => first,
+            false if categories.contains(&STRING) => STRING,
+            false => return,
+        };
+        let has_preferred = declared.clone().any(|oid| category(oid) == category_of_place && preferred(oid));
+        wanted.push((place, category_of_place, has_preferred));
+    }
+    let fits = |candidate: &Candidate| {
+        wanted.iter().all(|&(place, wanted, has_preferred)| {
+            let declared = candidate.args.get(place).copied().unwrap_or_default();
+            category(declared) == wanted && (!has_preferred || preferred(declared))
+        })
+    };
+    if candidates.iter().any(fits) {
+        candidates.retain(fits);
+    }
+}
+
+/// The last resort: where all known arguments are of one type, the literals are of that type too.
+fn assume_alike(candidates: Vec<Candidate>, given: &[u32]) -> Option<Candidate> {
+    let mut known = given.iter().copied().filter(|&given| given != oid::UNKNOWN);
+    let first = known.next()?;
+    if known.any(|other| other != first) {
+        return None;
+    }
+    let alike = vec![first; given.len()];
+    let mut fitting = candidates.into_iter().filter(|candidate| accepts(&candidate.args, &alike));
+    let only = fitting.next()?;
+    fitting.next().is_none().then_some(only)
+}
+
+fn category(oid: u32) -> char {
+    match oid {
+        SOME_ENUM => 'E',
+        SOME_ENUM_ARRAY => 'A',
+        _ => type_info(oid).map_or('U', |info| info.category),
+    }
+}
+
+fn preferred(oid: u32) -> bool {
+    type_info(oid).is_some_and(|info| info.preferred)
+}
+
+/// The verdict on the overload that is meant, with the casts of its arguments.
+fn verdict(candidate: &Candidate, given: &[u32], args: &[Arg]) -> Resolved {
+    let overload = candidate.overload;
+    let bound = polymorphic::bind(&candidate.args, given).unwrap_or_default();
+    let casts_are_safe = candidate.args.iter().zip(given).all(|(&declared, &given)| {
+        let wanted = bound.wanted(declared);
+        given == oid::UNKNOWN
+            || declared == oid::ANY
+            || wanted == Some(given)
+            || wanted.and_then(|to| cast(given, to)).is_some_and(|c| c.safe)
+    });
+    let compares_safely = overload.safe_if_ordered && bound.element.is_some_and(compares);
+    let safe = if !casts_are_safe {
+        Safety::Unsafe
+    } else if compares_safely {
+        Safety::Safe
+    } else {
+        overload.safe
+    };
+    Resolved { result: result(overload.result, &bound, args), safe, listed: overload.listed }
+}
+
+fn compares(element: u32) -> bool {
+    element == SOME_ENUM || super::ordered(element)
+}
+
+/// The verdict where the overload is not known: the worst of all that could be meant.
+fn worst(mut candidates: Vec<Candidate>, args: &[Arg]) -> Option<Resolved> {
+    candidates.retain(|candidate| {
+        candidate.args.iter().zip(args).all(|(&declared, arg)| match *arg {
+            Arg::Known(given) if given < FIRST_USER_OID => {
+                polymorphic::is(declared) || declared == oid::ANY || implicit(given, declared)
+            }
+            Arg::Known(_) | Arg::Enum(_) | Arg::EnumArray(_) | Arg::Literal | Arg::Any => true,
+        })
+    });
+    let first = candidates.first()?;
+    let result = first.overload.result;
+    let agreed =
+        candidates.iter().all(|candidate| candidate.overload.result == result) && !polymorphic::is(result);
+    let safe = candidates.iter().map(|candidate| worst_of(candidate, args)).max()?;
+    Some(Resolved {
+        result: agreed.then_some(result),
+        safe,
+        listed: candidates.iter().all(|candidate| candidate.overload.listed),
+    })
+}
+
+fn worst_of(candidate: &Candidate, args: &[Arg]) -> Safety {
+    let casts_are_safe = candidate.args.iter().zip(args).all(|(&declared, arg)| match *arg {
+        Arg::Literal => true,
+        _ if declared == oid::ANY || polymorphic::is(declared) => true,
+        Arg::Known(given) if given < FIRST_USER_OID => cast(given, declared).is_some_and(|cast| cast.safe),
+        // Whatever casts a type that is not built in has, nobody has read them.
+        Arg::Known(_) | Arg::Enum(_) | Arg::EnumArray(_) | Arg::Any => false,
+    });
+    if casts_are_safe { candidate.overload.safe } else { Safety::Unsafe }
+}
+
+/// The type of the result, with the enum that the caller named in place of the one that stands for it.
+fn result(declared: u32, bound: &Bound, args: &[Arg]) -> Option<u32> {
+    let find = |is: fn(&Arg) -> Option<u32>| args.iter().find_map(is);
+    match bound.wanted(declared)? {
+        SOME_ENUM => find(|arg| if let Arg::Enum(oid) = *arg { Some(oid) } else { None }),
+        SOME_ENUM_ARRAY => find(|arg| if let Arg::EnumArray(oid) = *arg { Some(oid) } else { None }),
+        result => Some(result),
+    }
+}

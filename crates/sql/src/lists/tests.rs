@@ -1,0 +1,171 @@
+use super::Safety::{Pattern, Safe, Search, Unsafe};
+use super::*;
+
+/// Each table's rows have all their columns, so that nothing was dropped or shifted.
+#[test]
+fn every_row_is_read() {
+    let tables = [
+        (include_str!("../../data/postgres-15/types.tsv"), 11),
+        (include_str!("../../data/postgres-15/classes.tsv"), 3),
+        (include_str!("../../data/postgres-15/functions.tsv"), 11),
+        (include_str!("../../data/postgres-15/operators.tsv"), 6),
+        (include_str!("../../data/postgres-15/casts.tsv"), 6),
+    ];
+    for (table, columns) in tables {
+        for line in table.lines() {
+            assert_eq!(line.split('\t').count(), columns, "{line}");
+        }
+    }
+    assert_eq!(LISTS.functions.values().map(Vec::len).sum::<usize>(), tables[2].0.lines().count() - 1);
+    assert_eq!(LISTS.operators.values().map(Vec::len).sum::<usize>(), tables[3].0.lines().count() - 1);
+    assert!(LISTS.functions.values().flatten().all(|overload| LISTS.classes.contains_key(overload.class)));
+}
+
+/// What is safe says why; what is not listed is not safe.
+#[test]
+fn every_verdict_has_its_reason() {
+    for line in include_str!("../../data/postgres-15/functions.tsv").lines().skip(1) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        assert_eq!(cells[9] == "unsafe", cells[10] == "-", "{line}");
+    }
+    for line in include_str!("../../data/postgres-15/casts.tsv").lines().skip(1) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        assert_eq!(cells[4] == "unsafe", cells[5] == "-", "{line}");
+    }
+    let unlisted = LISTS.functions.values().flatten().filter(|overload| !overload.listed);
+    assert!(unlisted.clone().count() > 500);
+    assert!(unlisted.clone().all(|overload| overload.safe == Unsafe && !overload.safe_if_ordered));
+}
+
+#[test]
+fn what_reaches_beyond_its_arguments_is_not_listed() {
+    for name in [
+        "pg_read_file",
+        "query_to_xml",
+        "ts_stat",
+        "lo_get",
+        "pg_advisory_lock",
+        "pg_notify",
+        "pg_terminate_backend",
+        "pg_cancel_backend",
+        "set_config",
+        "pg_export_snapshot",
+        "setseed",
+        "lastval",
+        "currval",
+        "nextval",
+        "txid_current",
+        "pg_sleep",
+        "current_setting",
+        "pg_relation_size",
+        "pg_stat_get_activity",
+        "int4in",
+        "textsend",
+        "current_query",
+        "no_such_function",
+        "regclass",
+        "currtid2",
+        "table_to_xml",
+        "pg_get_viewdef",
+        "version",
+        "age",
+    ] {
+        assert!(why_unlisted(name).is_some(), "{name}");
+    }
+    for name in
+        ["lower", "count", "now", "random", "jsonb_each", "to_char", "row_number", "unnest", "coalesce"]
+    {
+        assert_eq!(why_unlisted(name).is_none(), name != "coalesce", "{name}");
+    }
+}
+
+#[test]
+fn functions_resolve_as_on_the_server() {
+    use Arg::{Any, Enum, Known, Literal};
+    let check = |name, args: &[Arg], expected: Option<(Option<u32>, Safety)>| {
+        let resolved = resolve_function(name, args).map(|resolved| (resolved.result, resolved.safe));
+        assert_eq!(resolved, expected, "{name}{args:?}");
+    };
+    check("lower", &[Known(oid::VARCHAR)], Some((Some(oid::TEXT), Safe)));
+    check("lower", &[Literal], Some((Some(oid::TEXT), Safe)));
+    check("lower", &[Any], Some((None, Unsafe)));
+    check("count", &[Any], Some((Some(oid::INT8), Safe)));
+    check("lower", &[Known(oid::INT4)], None);
+    check("length", &[Any], Some((None, Unsafe)));
+    check("length", &[Known(oid::BPCHAR)], Some((Some(oid::INT4), Safe)));
+    check("abs", &[Known(oid::INT4)], Some((Some(oid::INT4), Unsafe)));
+    check("abs", &[Known(oid::NUMERIC)], Some((Some(oid::NUMERIC), Safe)));
+    check("sqrt", &[Known(oid::INT4)], Some((Some(oid::FLOAT8), Unsafe)));
+    check("strpos", &[Known(oid::TEXT), Literal], Some((Some(oid::INT4), Search)));
+    check("count", &[], Some((Some(oid::INT8), Safe)));
+    check("count", &[Known(70_000)], Some((Some(oid::INT8), Safe)));
+    check("count", &[Known(oid::JSONB)], Some((Some(oid::INT8), Safe)));
+    check("max", &[Enum(70_000)], Some((Some(70_000), Safe)));
+    check("max", &[Known(oid::TEXT_ARRAY)], Some((Some(oid::TEXT_ARRAY), Safe)));
+    check("sum", &[Known(oid::INT4)], Some((Some(oid::INT8), Safe)));
+    check("sum", &[Known(oid::NUMERIC)], Some((Some(oid::NUMERIC), Unsafe)));
+    check("unnest", &[Known(oid::TEXT_ARRAY)], Some((Some(oid::TEXT), Safe)));
+    check("num_nulls", &[Known(oid::INT4), Literal, Known(oid::TEXT)], Some((Some(oid::INT4), Safe)));
+    check("text", &[Known(oid::INT4)], Some((Some(oid::TEXT), Safe)));
+    check("date", &[Literal], Some((Some(oid::DATE), Safe)));
+    check("no_such_function", &[], None);
+}
+
+#[test]
+fn operators_resolve_as_on_the_server() {
+    use Arg::{Any, Enum, Known, Literal};
+    let check = |left: Option<Arg>, name, right: Arg, expected: Option<(Option<u32>, Safety)>| {
+        let resolved = resolve_operator(name, left, right).map(|resolved| (resolved.result, resolved.safe));
+        assert_eq!(resolved, expected, "{left:?} {name} {right:?}");
+    };
+    let boolean = |safe| Some((Some(oid::BOOL), safe));
+    check(Some(Known(oid::VARCHAR)), "=", Literal, boolean(Safe));
+    check(Some(Known(oid::VARCHAR)), "=", Known(oid::BPCHAR), boolean(Safe));
+    check(Some(Known(oid::INT4)), "=", Known(oid::INT8), boolean(Safe));
+    check(Some(Known(oid::NUMERIC)), "=", Literal, boolean(Safe));
+    check(Some(Known(oid::NUMERIC)), "=", Known(oid::INT4), boolean(Safe));
+    // The numeric becomes a float, which fails on 1e400.
+    check(Some(Known(oid::NUMERIC)), "=", Known(oid::FLOAT8), boolean(Unsafe));
+    check(Some(Known(oid::DATE)), "<", Known(oid::TIMESTAMP), boolean(Safe));
+    check(Some(Enum(70_000)), "=", Literal, boolean(Safe));
+    check(Some(Known(70_000)), "=", Literal, boolean(Unsafe));
+    check(Some(Known(oid::INT4)), "=", Any, boolean(Unsafe));
+    check(Some(Known(oid::TEXT_ARRAY)), "&&", Literal, boolean(Safe));
+    check(Some(Known(199)), "=", Known(199), boolean(Unsafe));
+    check(Some(Known(oid::TEXT)), "~~", Literal, boolean(Pattern));
+    check(Some(Known(oid::TEXT)), "~", Literal, boolean(Unsafe));
+    check(Some(Known(oid::JSONB)), "->>", Literal, Some((Some(oid::TEXT), Safe)));
+    check(Some(Known(oid::JSONB)), "->>", Known(oid::INT4), Some((Some(oid::TEXT), Safe)));
+    check(Some(Known(oid::JSON)), "->>", Literal, Some((Some(oid::TEXT), Unsafe)));
+    check(Some(Known(oid::JSONB)), "@>", Literal, boolean(Safe));
+    check(Some(Known(oid::INT4)), "+", Literal, Some((Some(oid::INT4), Unsafe)));
+    check(None, "-", Known(oid::INT4), Some((Some(oid::INT4), Unsafe)));
+    check(None, "-", Known(oid::NUMERIC), Some((Some(oid::NUMERIC), Safe)));
+    check(Some(Known(oid::TEXT)), "||", Known(oid::INT4), Some((Some(oid::TEXT), Unsafe)));
+    check(Some(Known(oid::INT4)), "=", Known(oid::TEXT), None);
+}
+
+#[test]
+fn casts_are_safe_only_where_none_can_fail() {
+    let check = |from, to, expected: Option<(bool, bool)>| {
+        let cast = cast(from, to).map(|cast| (cast.implicit, cast.safe));
+        assert_eq!(cast, expected, "{:?} to {:?}", type_name(from), type_name(to));
+    };
+    check(oid::INT4, oid::INT8, Some((true, true)));
+    check(oid::INT8, oid::INT4, Some((false, false)));
+    check(oid::INT8, oid::OID, Some((true, false)));
+    check(oid::NUMERIC, oid::FLOAT8, Some((true, false)));
+    check(oid::DATE, oid::TIMESTAMP, Some((true, false)));
+    check(oid::VARCHAR, oid::TEXT, Some((true, true)));
+    check(oid::TEXT, oid::INT4, Some((false, false)));
+    check(oid::UUID, oid::TEXT, Some((false, true)));
+    check(oid::JSONB, oid::VARCHAR, Some((false, true)));
+    check(oid::ANYENUM, oid::TEXT, Some((false, true)));
+    check(oid::REGCLASS, oid::TEXT, Some((false, false)));
+    check(oid::TEXT_ARRAY, oid::TEXT, Some((false, false)));
+    check(oid::RECORD, oid::TEXT, Some((false, false)));
+    check(1007, 1016, Some((true, true)));
+    check(1007, oid::TEXT_ARRAY, Some((false, false)));
+    check(oid::INT4, oid::UUID, None);
+    assert!(length_is_safe(oid::VARCHAR) && !length_is_safe(oid::NUMERIC));
+}
