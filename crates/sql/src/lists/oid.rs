@@ -1,5 +1,7 @@
 //! The oids of built-in types that code speaks of by name. They are the same in every version of Postgres.
 
+#![expect(dead_code, reason = "a table of names, of which not every one is spoken of")]
+
 macro_rules! oids {
     ($($name:ident $oid:literal)*) => { $(#[doc = concat!("`pg_catalog`'s type ", stringify!($name), ".")] pub(crate) const $name: u32 = $oid;)* };
 }
