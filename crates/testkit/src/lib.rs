@@ -14,6 +14,7 @@ pub mod certificate;
 mod data_folder;
 mod installation;
 pub mod postgres;
+pub mod watchdog;
 pub mod workspace;
 
 pub use postgres::{Auth, Database, Options, Postgres, Tls};

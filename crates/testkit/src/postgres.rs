@@ -1,9 +1,8 @@
 //! A throw-away PostgreSQL: started for a test, gone with it, whatever becomes of the test.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use crate::certificate;
 use crate::data_folder;
 use crate::installation::Installation;
+use crate::watchdog::Watched;
 
 /// The superuser's name; its password is the same where one is asked for.
 pub const SUPERUSER: &str = "postgres";
@@ -74,7 +74,7 @@ pub struct Postgres {
     folder: PathBuf,
     port: u16,
     databases: AtomicU32,
-    watchdog: Child,
+    program: Watched,
 }
 
 impl Postgres {
@@ -151,8 +151,7 @@ impl Postgres {
     /// What the server has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
-        let bytes = fs::read(self.folder.join("log")).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.program.log()
     }
 
     /// How the superuser connects over the Unix socket, for tokio-postgres.
@@ -186,8 +185,8 @@ impl Postgres {
             write_certificate(installation, &folder);
         }
         let port = free_port();
-        let watchdog = spawn(installation, &folder, port, options);
-        let mut server = Self { folder, port, databases: AtomicU32::new(0), watchdog };
+        let program = spawn(installation, &folder, port, options);
+        let mut server = Self { folder, port, databases: AtomicU32::new(0), program };
         server.await_ready().then_some(server)
     }
 
@@ -199,7 +198,7 @@ impl Postgres {
             if pid_file.lines().nth(7).is_some_and(|status| status.trim() == "ready") {
                 return true;
             }
-            if let Ok(Some(_)) = self.watchdog.try_wait() {
+            if self.program.ended().is_some() {
                 let log = self.log();
                 let _ = fs::remove_dir_all(&self.folder);
                 assert!(log.contains("could not bind"), "PostgreSQL did not start:\n{log}");
@@ -208,14 +207,6 @@ impl Postgres {
             std::thread::sleep(Duration::from_millis(5));
         }
         panic!("PostgreSQL was not ready in {START_SECONDS_MAX} s:\n{}", self.log());
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // Closing the pipe is the signal to stop; the watchdog gets the same when this process dies.
-        drop(self.watchdog.stdin.take());
-        let _ = self.watchdog.wait();
     }
 }
 
@@ -298,7 +289,9 @@ fn described(error: &tokio_postgres::Error) -> String {
     }
 }
 
-fn free_port() -> u16 {
+/// A port on loopback that nobody has at the moment.
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     listener.local_addr().expect("a listener has an address").port()
 }
@@ -329,30 +322,14 @@ fn write_private(installation: &Installation, path: &Path, text: &str) {
     data_folder::hand_over(path, installation.user).expect("it can be given away");
 }
 
-/// Starts the server under a shell that outlives this process: when the pipe to the shell closes, by [`Drop`] or because
-/// this process died, the shell stops the server and removes its folder.
-fn spawn(installation: &Installation, folder: &Path, port: u16, options: &Options) -> Child {
-    const WATCH: &str = r#"
-        folder=$1; shift
-        trap '' INT TERM
-        exec 3<&0
-        "$@" </dev/null 3<&- &
-        server=$!
-        (while read -r _ <&3; do :; done; : >"$folder/stopped"; kill -QUIT $server 2>/dev/null) &
-        wait $server
-        test ! -e "$folder/stopped" || rm -rf "$folder"
-    "#;
-    let log = File::create(folder.join("log")).expect("the server's log can be made");
-    let mut command = Command::new("/bin/sh");
-    installation.run_as_user(&mut command);
-    command.args(["-c", WATCH, "watchdog"]).arg(folder);
-    command.arg(installation.bin.join("postgres")).arg("-D").arg(folder.join("data"));
+fn spawn(installation: &Installation, folder: &Path, port: u16, options: &Options) -> Watched {
+    let mut program =
+        vec![installation.bin.join("postgres").into_os_string(), "-D".into(), folder.join("data").into()];
     for (name, value) in settings(folder, port, options) {
-        command.arg("-c").arg(format!("{name}={value}"));
+        program.extend(["-c".into(), format!("{name}={value}").into()]);
     }
-    command.stdin(Stdio::piped());
-    command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
-    command.spawn().expect("a shell can be started")
+    // SIGQUIT is the server's immediate shutdown: nothing of it will be needed.
+    Watched::start(folder, "QUIT", program, |shell| installation.run_as_user(shell))
 }
 
 fn settings(folder: &Path, port: u16, options: &Options) -> Vec<(String, String)> {
@@ -390,6 +367,8 @@ fn settings(folder: &Path, port: u16, options: &Options) -> Vec<(String, String)
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[tokio::test]
