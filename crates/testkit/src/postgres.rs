@@ -289,6 +289,12 @@ fn described(error: &tokio_postgres::Error) -> String {
     }
 }
 
+/// A program of the PostgreSQL that servers are started from: `psql`, `pgbench`.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    Installation::find().bin.join(name)
+}
+
 /// A port on loopback that nobody has at the moment.
 #[must_use]
 pub fn free_port() -> u16 {

@@ -1,0 +1,179 @@
+//! A gateway for a test: the real executable before a real PostgreSQL, gone with the test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use testkit::postgres::{self, GATEWAY, free_port};
+use testkit::watchdog::Watched;
+use testkit::{Database, Postgres, workspace};
+use tokio_postgres::{Client, Config};
+
+/// The password of every caller in `fixtures/callers.yaml`.
+pub(crate) const PASSWORD: &str = "demo";
+
+/// How long a gateway may take until it listens, and a change of policy until it holds.
+const READY_SECONDS_MAX: u64 = 30;
+
+/// A running gateway before the store `crm`.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    /// The store, as its owner sees it.
+    pub(crate) store: Database<'static>,
+    folder: PathBuf,
+    port: u16,
+    program: Watched,
+}
+
+/// What is special about a gateway.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    /// The folder of its policy; it is copied, so that a test can change it.
+    pub(crate) policy: PathBuf,
+    /// What the store is filled with: a folder under `fixtures/`.
+    pub(crate) fixture: &'static str,
+    /// Lines that follow in the configuration.
+    pub(crate) configuration: String,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { policy: workspace::root().join("policies/demo"), fixture: "crm", configuration: String::new() }
+    }
+}
+
+impl Gateway {
+    /// The demo's policy before the fixtures of `crm`.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&Setup::default())
+    }
+
+    /// The one that all tests of this process share, for those that only read.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Gateway> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    pub(crate) fn start_with(setup: &Setup) -> Self {
+        let store = Postgres::shared().database_with(setup.fixture);
+        let folder = tempfile::Builder::new().prefix("vg-").tempdir().unwrap().keep();
+        copy_files(&setup.policy, &folder.join("policy"));
+        fs::copy(workspace::fixture("callers.yaml"), folder.join("callers.yaml")).unwrap();
+        let port = free_port();
+        let configuration = configuration(&folder, port, &store) + &setup.configuration;
+        fs::write(folder.join("veilgate.yaml"), configuration).unwrap();
+
+        let program = [
+            executable().into_os_string(),
+            "serve".into(),
+            "--config".into(),
+            folder.join("veilgate.yaml").into(),
+        ];
+        let program = Watched::start(&folder, "KILL", program, |shell| {
+            // No setting of the developer's own reaches it.
+            shell.env_clear().env("PATH", "/usr/bin:/bin").env("RUST_BACKTRACE", "1");
+        });
+        let mut gateway = Self { store, folder, port, program };
+        gateway.await_ready();
+        gateway
+    }
+
+    /// The port on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How a caller connects.
+    pub(crate) fn config(&self, caller: &str) -> Config {
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(self.port).user(caller).password(PASSWORD).dbname("crm");
+        config
+    }
+
+    /// A caller's connection.
+    pub(crate) async fn client(&self, caller: &str) -> Client {
+        postgres::connect(&self.config(caller)).await
+    }
+
+    /// A caller's connection with one of several purposes.
+    pub(crate) async fn client_for(&self, caller: &str, purpose: &str) -> Client {
+        let mut config = self.config(caller);
+        config.options(format!("-c veilgate.purpose={purpose}"));
+        postgres::connect(&config).await
+    }
+
+    /// The record so far, one entry a line.
+    pub(crate) fn record(&self) -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(self.folder.join("audit.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What the gateway has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.program.log()
+    }
+
+    /// The policy's folder, for a test to change.
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.folder.join("policy")
+    }
+
+    /// Has the gateway read its policy anew, and waits until it says what came of it.
+    pub(crate) fn reload(&self) -> bool {
+        let mut reload = std::process::Command::new(executable());
+        reload.arg("reload").arg("--config").arg(self.folder.join("veilgate.yaml"));
+        reload.output().unwrap().status.success()
+    }
+
+    /// Sends a signal: `HUP`, `TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.program.signal(signal);
+    }
+
+    fn await_ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(READY_SECONDS_MAX);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let ended = self.program.ended();
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "the gateway does not start:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// The executable that was built with this test.
+pub(crate) fn executable() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let executable = test.ancestors().nth(2).unwrap().join("veilgate");
+    assert!(executable.is_file(), "{} is missing: `./test` builds it", executable.display());
+    executable
+}
+
+fn configuration(folder: &Path, port: u16, store: &Database<'_>) -> String {
+    let folder = folder.display();
+    format!(
+        "policy: {folder}/policy\n\
+         callers_file: {folder}/callers.yaml\n\
+         audit: {{path: {folder}/audit.jsonl}}\n\
+         admin: {{socket: {folder}/admin.sock}}\n\
+         listeners: {{postgres: {{address: \"127.0.0.1:{port}\", tls: allow}}}}\n\
+         stores:\n\
+         \x20 crm: {{port: {}, database: {}, user: {GATEWAY}, tls: {{mode: off}}}}\n",
+        store.server().port(),
+        store.name,
+    )
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+}
