@@ -33,13 +33,15 @@ pub(crate) struct Setup {
     pub(crate) policy: PathBuf,
     /// What the store is filled with: a folder under `fixtures/`.
     pub(crate) fixture: &'static str,
-    /// Lines that follow in the configuration.
-    pub(crate) configuration: String,
+    /// Connections upstream, where there is another limit than the default.
+    pub(crate) pool: Option<u32>,
+    /// Where the record goes, where that is not a file of its own.
+    pub(crate) record: Option<PathBuf>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { policy: workspace::root().join("policies/demo"), fixture: "crm", configuration: String::new() }
+        Self { policy: workspace::root().join("policies/demo"), fixture: "crm", pool: None, record: None }
     }
 }
 
@@ -61,8 +63,7 @@ impl Gateway {
         copy_files(&setup.policy, &folder.join("policy"));
         fs::copy(workspace::fixture("callers.yaml"), folder.join("callers.yaml")).unwrap();
         let port = free_port();
-        let configuration = configuration(&folder, port, &store) + &setup.configuration;
-        fs::write(folder.join("veilgate.yaml"), configuration).unwrap();
+        fs::write(folder.join("veilgate.yaml"), configuration(setup, &folder, port, &store)).unwrap();
 
         let program = [
             executable().into_os_string(),
@@ -131,6 +132,14 @@ impl Gateway {
         self.program.signal(signal);
     }
 
+    /// The most memory that the gateway has held so far.
+    pub(crate) fn memory_peak_kib(&self) -> u64 {
+        let pid = fs::read_to_string(self.folder.join("pid")).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", pid.trim())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     fn await_ready(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(READY_SECONDS_MAX);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -153,19 +162,23 @@ pub(crate) fn executable() -> PathBuf {
     executable
 }
 
-fn configuration(folder: &Path, port: u16, store: &Database<'_>) -> String {
-    let folder = folder.display();
-    format!(
-        "policy: {folder}/policy\n\
-         callers_file: {folder}/callers.yaml\n\
-         audit: {{path: {folder}/audit.jsonl}}\n\
-         admin: {{socket: {folder}/admin.sock}}\n\
-         listeners: {{postgres: {{address: \"127.0.0.1:{port}\", tls: allow}}}}\n\
-         stores:\n\
-         \x20 crm: {{port: {}, database: {}, user: {GATEWAY}, tls: {{mode: off}}}}\n",
-        store.server().port(),
-        store.name,
-    )
+fn configuration(setup: &Setup, folder: &Path, port: u16, store: &Database<'_>) -> String {
+    let record = setup.record.clone().unwrap_or_else(|| folder.join("audit.jsonl"));
+    let pool = setup.pool.map(|limit| format!(", pool: {{connections_max: {limit}}}")).unwrap_or_default();
+    let (record, folder, store_port, database) =
+        (record.display(), folder.display(), store.server().port(), &store.name);
+    [
+        format!("policy: {folder}/policy"),
+        format!("callers_file: {folder}/callers.yaml"),
+        format!("audit: {{path: {record}}}"),
+        format!("admin: {{socket: {folder}/admin.sock}}"),
+        format!("listeners: {{postgres: {{address: \"127.0.0.1:{port}\", tls: allow}}}}"),
+        "stores:".to_owned(),
+        format!(
+            "  crm: {{port: {store_port}, database: {database}, user: {GATEWAY}, tls: {{mode: off}}{pool}}}"
+        ),
+    ]
+    .join("\n")
 }
 
 fn copy_files(from: &Path, to: &Path) {

@@ -5,4 +5,10 @@ mod clients;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod tidy;
