@@ -28,24 +28,29 @@ pub(crate) fn same_node(a: Node<'_>, b: Node<'_>) -> bool {
     unsafe { equal(address(a).cast(), address(b).cast()) }
 }
 
-/// A node in place of a copy of it, to be hung up elsewhere in its own tree.
-///
-/// # Safety
-/// `node` belongs to the memory of `mem`, and the caller overwrites the one place that held it.
-pub(crate) unsafe fn moved<'m>(mem: MemoryToken<'m>, node: Node<'_>) -> Unique<'m, Node<'m>> {
-    let mut holder = mem.none();
-    if let NodeMut::None(slot, _) = holder.as_mut() {
-        *slot = address(node);
+/// Takes a node out of its place below `owner`, changes it, and hangs the result into the same place: `get` and `set`
+/// name one field. Nothing is copied.
+pub(crate) fn rehang<'m, O>(
+    mem: MemoryToken<'m>,
+    owner: &mut O,
+    get: impl for<'o> Fn(&'o O) -> Node<'o>,
+    set: impl FnOnce(&mut O, Unique<'m, Node<'m>>),
+    change: impl FnOnce(Unique<'m, Node<'m>>) -> Unique<'m, Node<'m>>,
+) {
+    let mut taken = mem.none();
+    if let NodeMut::None(slot, _) = taken.as_mut() {
+        *slot = address(get(owner));
     }
-    holder
+    set(owner, change(taken));
 }
 
 /// The address of a node; null for none. An empty list has none.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are one reference")]
 fn address(node: Node<'_>) -> *mut raw::Node {
     match node {
         Node::None => ptr::null_mut(),
         Node::NodeList(list) if list.is_empty() => ptr::null_mut(),
-        node => {
+        _ => {
             #[repr(C)]
             struct Tagged {
                 tag: u32,

@@ -14,6 +14,7 @@ mod forward;
 #[expect(dead_code, unused_imports, reason = "not every list is asked by a stage")]
 mod lists;
 mod nesting;
+mod parens;
 mod parse;
 mod print;
 mod settings;
@@ -26,3 +27,6 @@ pub use print::{Printed, Rewritten, print};
 pub use settings::start_up_setting;
 pub use stack::on_stack;
 pub use statement::{Effect, Kind, Statement};
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use access::{Refusal, RefusalKind};
+use pg_raw_parse::make::owned;
 use pg_raw_parse::{Owned, StmtList, nodes};
 
+use crate::parens::parenthesise;
 use crate::{ffi, parse};
 
 /// A statement as it is meant to be sent: every relation replaced by its guard.
@@ -53,7 +55,12 @@ pub fn print(rewritten: &Rewritten) -> Result<Printed, Refusal> {
 
 /// The same for a tree that needed no rewriting.
 pub(crate) fn print_tree(tree: &nodes::RawStmt) -> Result<Printed, Refusal> {
-    let printed = pg_raw_parse::deparse(tree).map_err(|_| unprintable())?;
+    let parenthesised = owned(|mem| {
+        let mut copy = mem.make_unique(tree);
+        parenthesise(mem, copy.as_mut().stmt_mut());
+        copy
+    });
+    let printed = pg_raw_parse::deparse(&*parenthesised).map_err(|_| unprintable())?;
     let text = printed.as_str().to_owned();
     let read_back = parse::read(&text).map_err(|_| unprintable())?;
     match read_back.iter().collect::<Vec<_>>()[..] {

@@ -1,0 +1,5 @@
+//! Tests that go through several stages.
+
+mod generator;
+mod large;
+mod printing;
