@@ -1,0 +1,162 @@
+//! The catalogue of a real Postgres, and the fingerprint that shows its changes.
+
+use access::{Catalog, FieldType, RelationKind, RelationName, TypeKind};
+use testkit::postgres::Postgres;
+
+use super::upstream::config;
+use crate::catalog::{fingerprint, load, run};
+use crate::upstream::connect;
+
+const SCHEMA: &str = r#"
+create schema sales; create schema "Odd Name";
+create collation sales.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+create type mood as enum ('sad', 'happy');
+create type pair as (a int, b text);
+create type span as range (subtype = int4);
+create domain code as varchar(10);
+create domain strict_code as code check (value <> '');
+create domain outer_code as strict_code;
+create domain needed as int not null;
+create table customers (
+    id int primary key, email text collate sales.ci, code outer_code, moods mood[], price numeric(8, 2) not null, gone int);
+alter table customers drop column gone;
+create table sales.orders (region text, id bigint, note char(3), primary key (id, region)) partition by list (region);
+create table sales.orders_eu partition of sales.orders for values in ('EU');
+create table parent_a (a int); create table parent_b (b int); create table child (c needed) inherits (parent_b, parent_a);
+create view shown as select id from customers;
+create materialized view stored as select id from customers;
+create table ruled (x int); create rule r as on insert to ruled do instead nothing;
+create table guarded (x int); alter table guarded enable row level security;
+create sequence counter;
+create table "Odd Name"."Mixed ""Case""" ("ID" uuid, none point);
+create temporary table passing (x int);
+"#;
+
+fn relation<'a>(catalog: &'a Catalog, schema: &str, name: &str) -> &'a access::Relation {
+    catalog.relation(&RelationName::new(schema, name)).unwrap_or_else(|| panic!("{schema}.{name}"))
+}
+
+#[tokio::test]
+async fn everything_is_loaded() {
+    let server = Postgres::shared();
+    let database = server.database();
+    database.run(SCHEMA);
+    let catalog = load(&config(server, &database.name), "crm").await.unwrap();
+    assert_eq!((&*catalog.store, &*catalog.database), ("crm", database.name.as_str()));
+    assert!(catalog.server_version >= 150_000);
+    assert_eq!(
+        catalog.schemas.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["Odd Name", "public", "sales"]
+    );
+
+    let customers = relation(&catalog, "public", "customers");
+    assert_eq!(customers.kind, RelationKind::Table);
+    let names: Vec<_> = customers.columns.iter().map(|column| &*column.name).collect();
+    assert_eq!(names, ["id", "email", "code", "moods", "price"]);
+    assert_eq!(customers.primary_key, ["id".into()]);
+    let column = |name| customers.column(name).unwrap();
+    assert!(column("id").not_null && column("price").not_null && !column("email").not_null);
+    assert!(!catalog.collations[&column("email").collation].deterministic);
+    assert_eq!(&*catalog.collations[&column("email").collation].schema, "sales");
+    let code = column("code");
+    assert_eq!((&*catalog.types[&code.type_oid].name, code.base_oid, code.typmod), ("outer_code", 1043, 14));
+    assert_eq!(catalog.field_type(code.type_oid), FieldType::Text);
+    assert_eq!((column("price").base_oid, column("price").typmod), (1700, (8 << 16) + 2 + 4));
+    assert_eq!(catalog.field_type(column("moods").type_oid), FieldType::Other("_mood".into()));
+
+    let kind = |name| catalog.type_named("public", name).unwrap().kind.clone();
+    assert!(matches!(kind("code"), TypeKind::Domain { constrained: false, .. }));
+    assert!(matches!(kind("outer_code"), TypeKind::Domain { constrained: true, .. }));
+    assert!(matches!(kind("needed"), TypeKind::Domain { constrained: true, base: 23 }));
+    assert_eq!(kind("mood"), TypeKind::Enum);
+    assert_eq!(kind("pair"), TypeKind::Composite);
+    assert_eq!(kind("customers"), TypeKind::Composite);
+    assert_eq!(kind("span"), TypeKind::Range);
+    assert!(matches!(kind("_mood"), TypeKind::Array { .. }));
+    let builtin = |name| catalog.type_named("pg_catalog", name).unwrap().kind.clone();
+    assert_eq!(builtin("_int4"), TypeKind::Array { element: 23 });
+    assert_eq!((builtin("int2vector"), builtin("record")), (TypeKind::Base, TypeKind::Pseudo));
+    assert_eq!(customers.row_type, catalog.type_named("public", "customers").unwrap().oid);
+
+    let orders = relation(&catalog, "sales", "orders");
+    assert_eq!(
+        (orders.kind, &orders.primary_key[..]),
+        (RelationKind::Partitioned, &["id".into(), "region".into()][..])
+    );
+    let partition = relation(&catalog, "sales", "orders_eu");
+    assert!(partition.is_partition && !orders.is_partition);
+    assert_eq!(partition.parents, [RelationName::new("sales", "orders")]);
+    let parents = [RelationName::new("public", "parent_b"), RelationName::new("public", "parent_a")];
+    assert_eq!(relation(&catalog, "public", "child").parents, parents);
+    assert!(!relation(&catalog, "public", "child").is_partition);
+
+    for (name, kind) in [
+        ("shown", RelationKind::View),
+        ("stored", RelationKind::MaterializedView),
+        ("counter", RelationKind::Sequence),
+        ("pair", RelationKind::Composite),
+    ] {
+        assert_eq!(relation(&catalog, "public", name).kind, kind);
+    }
+    assert!(
+        relation(&catalog, "public", "ruled").has_rules && !relation(&catalog, "public", "shown").has_rules
+    );
+    assert!(relation(&catalog, "public", "guarded").row_security && !customers.row_security);
+    assert_eq!(&*relation(&catalog, "Odd Name", "Mixed \"Case\"").columns[0].name, "ID");
+    assert!(!catalog.relations.keys().any(|name| &*name.name == "passing" || name.schema.starts_with("pg_")));
+}
+
+#[tokio::test]
+async fn the_fingerprint_shows_every_change_and_no_other() {
+    let server = Postgres::shared();
+    let database = server.database();
+    database.run(SCHEMA);
+    let mut upstream = connect(&config(server, &database.name)).await.unwrap();
+    let mut before = fingerprint(&mut upstream).await.unwrap();
+    for quiet in [
+        "insert into customers (id, price) select i, i from generate_series(1, 1000) i",
+        "analyze customers",
+        "vacuum customers",
+        "create temporary table t (x int); drop table t",
+        "create index on customers (email)",
+    ] {
+        database.run(quiet);
+        assert_eq!(fingerprint(&mut upstream).await.unwrap(), before, "{quiet}");
+    }
+    for change in [
+        "alter table customers add column x int",
+        "alter table customers rename column x to y",
+        "alter table customers alter column y type bigint",
+        "alter table customers alter column price drop not null",
+        "alter table customers drop column y",
+        "alter table customers drop constraint customers_pkey",
+        "create table t (x int)",
+        "drop table t",
+        "alter table sales.orders detach partition sales.orders_eu",
+        "alter table guarded disable row level security",
+        "drop rule r on ruled",
+        "alter domain code add check (value <> 'x')",
+        "create schema s",
+        "alter table customers set schema s",
+        "create function f() returns int language sql as 'select 1'",
+        "create or replace view shown as select id, email from s.customers",
+    ] {
+        database.run(change);
+        let after = fingerprint(&mut upstream).await.unwrap();
+        assert_ne!(after, before, "{change}");
+        before = after;
+    }
+}
+
+#[tokio::test]
+async fn a_text_is_run_and_writes_nothing() {
+    let server = Postgres::shared();
+    let database = server.database_with("crm");
+    let config = config(server, &database.name);
+    let rows = run(&config, "select id::text, null from public.customers order by customers.id limit 2")
+        .await
+        .unwrap();
+    assert_eq!(rows, [[Some("1".to_owned()), None], [Some("2".to_owned()), None]]);
+    database.run("grant all on public.customers to gateway");
+    assert!(run(&config, "delete from public.customers").await.is_err());
+}
