@@ -1,6 +1,28 @@
 //! Policy text in, decisions out: the only crate that knows the policy language.
+//!
+//! ```text
+//! sources --parse--> Policy --bind(catalogues)--> Bound --guards(caller, touches)--> Guards
+//! ```
 
+mod bind;
+mod check;
 pub mod document;
 mod error;
+mod explain;
+mod expr;
+mod guards;
+mod mask;
+mod name;
+mod parse;
+mod policy;
+mod schema;
+mod value;
 
+pub use bind::Bound;
 pub use error::{Diagnostic, Severity, Source, Span, did_you_mean};
+pub use explain::{ExplainedRelation, ExplainedRule, Explanation};
+pub use parse::parse;
+pub use policy::{Expectation, Policy, PolicyTest};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Typed tree, caller and request to a predicate: all that does not depend on the row is decided here.
+
+use std::cmp::Ordering;
+
+use access::{Attribute, Caller, Comparison, Field, Predicate, Request, Value, ValueType};
+
+use super::logic;
+use super::parser::Part;
+use super::typing::{List, Operand, Typed};
+use crate::value;
+
+/// What a condition says of a row to this caller. An absent attribute is NULL, and no comparison with NULL is left.
+pub(crate) fn fold(typed: &Typed, caller: &Caller, request: &Request) -> Predicate {
+    match typed {
+        Typed::Always => Predicate::Known(Some(true)),
+        Typed::Or(arms) => logic::or(arms.iter().map(|arm| fold(arm, caller, request))),
+        Typed::And(arms) => logic::and(arms.iter().map(|arm| fold(arm, caller, request))),
+        Typed::Not(inner) => logic::not(fold(inner, caller, request)),
+        Typed::Truth(operand) => truth_of(resolve(operand, caller, request)),
+        Typed::Compare(comparison, left, right) => {
+            compare(*comparison, resolve(left, caller, request), resolve(right, caller, request))
+        }
+        Typed::In(left, list) => match items(list, caller, request) {
+            None => Predicate::Known(None),
+            Some(items) => membership(resolve(left, caller, request), &items),
+        },
+        Typed::HasAny(left, list) => has_any(left, items(list, caller, request), caller),
+        Typed::IsNull(operand) => match operand {
+            Operand::Field(field) => Predicate::IsNull(field.clone()),
+            Operand::Caller(name, _) => {
+                Predicate::Known(Some(**name != *"id" && !caller.attributes.contains_key(name)))
+            }
+            Operand::Value(_) | Operand::Request(_) => Predicate::Known(Some(false)),
+        },
+        Typed::StartsWith(operand, prefix) => match resolve(operand, caller, request) {
+            Resolved::Field(field) => Predicate::StartsWith(field.clone(), prefix.clone()),
+            Resolved::Value(Value::Text(text)) => Predicate::Known(Some(text.starts_with(&**prefix))),
+            Resolved::Value(_) | Resolved::Null => Predicate::Known(None),
+        },
+        Typed::InNetworks(networks) => {
+            Predicate::Known(Some(networks.iter().any(|network| network.contains(request.ip))))
+        }
+    }
+}
+
+/// The truth of a condition that names no field.
+pub(crate) fn truth(typed: &Typed, caller: &Caller, request: &Request) -> Option<bool> {
+    match fold(typed, caller, request) {
+        Predicate::Known(truth) => truth,
+        // A condition of the row says nothing of the caller alone.
+        Predicate::Field(_)
+        | Predicate::Compare(..)
+        | Predicate::In(..)
+        | Predicate::IsNull(_)
+        | Predicate::StartsWith(..)
+        | Predicate::HasAny(..)
+        | Predicate::Not(_)
+        | Predicate::And(_)
+        | Predicate::Or(_) => None,
+    }
+}
+
+/// An operand for this caller.
+enum Resolved<'a> {
+    Field(&'a Field),
+    Value(Value),
+    Null,
+}
+
+fn resolve<'a>(operand: &'a Operand, caller: &Caller, request: &Request) -> Resolved<'a> {
+    let value = match operand {
+        Operand::Field(field) => return Resolved::Field(field),
+        Operand::Value(value) => Some(value.clone()),
+        Operand::Caller(name, _) if **name == *"id" => Some(Value::Text(caller.id.clone())),
+        Operand::Caller(name, ty) => match caller.attributes.get(name) {
+            Some(Attribute::One(value)) => fitting(value, *ty),
+            Some(Attribute::Set(_)) | None => None,
+        },
+        Operand::Request(Part::Time) => value::moment(request.time_us),
+        Operand::Request(Part::Day) => value::day(request.time_us),
+        Operand::Request(Part::Hour) => Some(value::hour(request.time_us)),
+        Operand::Request(Part::Ip) => None,
+    };
+    value.map_or(Resolved::Null, Resolved::Value)
+}
+
+/// The value as one of this type; one that does not fit, which typing rules out, counts as absent.
+fn fitting(value: &Value, ty: ValueType) -> Option<Value> {
+    let value = value::widen(value.clone(), ty);
+    (value.value_type() == ty).then_some(value)
+}
+
+/// The values of a list, with none for each NULL; none at all where the set is absent.
+fn items(list: &List, caller: &Caller, request: &Request) -> Option<Vec<Option<Value>>> {
+    match list {
+        List::Items(items) => Some(
+            items
+                .iter()
+                .map(|item| match resolve(item, caller, request) {
+                    Resolved::Value(value) => Some(value),
+                    Resolved::Field(_) | Resolved::Null => None,
+                })
+                .collect(),
+        ),
+        List::Caller(name, ty) => match caller.attributes.get(name)? {
+            Attribute::Set(values) => Some(values.iter().map(|value| fitting(value, *ty)).collect()),
+            Attribute::One(_) => None,
+        },
+    }
+}
+
+fn truth_of(resolved: Resolved<'_>) -> Predicate {
+    match resolved {
+        Resolved::Field(field) => Predicate::Field(field.clone()),
+        Resolved::Value(Value::Bool(truth)) => Predicate::Known(Some(truth)),
+        Resolved::Value(_) | Resolved::Null => Predicate::Known(None),
+    }
+}
+
+fn compare(comparison: Comparison, left: Resolved<'_>, right: Resolved<'_>) -> Predicate {
+    let field = |field: &Field| access::Operand::Field(field.clone());
+    match (left, right) {
+        (Resolved::Null, _) | (_, Resolved::Null) => Predicate::Known(None),
+        (Resolved::Value(left), Resolved::Value(right)) => {
+            Predicate::Known(value::compare(&left, &right).map(|order| holds(comparison, order)))
+        }
+        (Resolved::Field(left), Resolved::Field(right)) => {
+            Predicate::Compare(comparison, field(left), field(right))
+        }
+        (Resolved::Field(left), Resolved::Value(right)) => {
+            Predicate::Compare(comparison, field(left), access::Operand::Value(right))
+        }
+        (Resolved::Value(left), Resolved::Field(right)) => {
+            Predicate::Compare(flipped(comparison), field(right), access::Operand::Value(left))
+        }
+    }
+}
+
+fn holds(comparison: Comparison, order: Ordering) -> bool {
+    match comparison {
+        Comparison::Equal => order.is_eq(),
+        Comparison::NotEqual => order.is_ne(),
+        Comparison::Less => order.is_lt(),
+        Comparison::LessOrEqual => order.is_le(),
+        Comparison::Greater => order.is_gt(),
+        Comparison::GreaterOrEqual => order.is_ge(),
+    }
+}
+
+/// The comparison with its sides exchanged.
+fn flipped(comparison: Comparison) -> Comparison {
+    match comparison {
+        Comparison::Equal | Comparison::NotEqual => comparison,
+        Comparison::Less => Comparison::Greater,
+        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+        Comparison::Greater => Comparison::Less,
+        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+    }
+}
+
+/// `in`, as SQL has it: in nothing is false, a NULL in the list leaves a miss unknown.
+fn membership(left: Resolved<'_>, items: &[Option<Value>]) -> Predicate {
+    if items.is_empty() {
+        return Predicate::Known(Some(false));
+    }
+    let miss = if items.contains(&None) { None } else { Some(false) };
+    match left {
+        Resolved::Null => Predicate::Known(None),
+        Resolved::Value(value) => {
+            let same = |item: &Value| value::compare(&value, item).is_some_and(Ordering::is_eq);
+            let found = items.iter().flatten().any(same);
+            Predicate::Known(if found { Some(true) } else { miss })
+        }
+        Resolved::Field(field) => {
+            let values = distinct(items);
+            let member = if values.is_empty() { None } else { Some(Predicate::In(field.clone(), values)) };
+            logic::or(member.into_iter().chain([Predicate::Known(miss)]))
+        }
+    }
+}
+
+fn distinct(items: &[Option<Value>]) -> Vec<Value> {
+    let mut values: Vec<Value> = Vec::with_capacity(items.len());
+    for value in items.iter().flatten() {
+        if !values.contains(value) {
+            values.push(value.clone());
+        }
+    }
+    values
+}
+
+fn has_any(left: &Operand, items: Option<Vec<Option<Value>>>, caller: &Caller) -> Predicate {
+    let Some(items) = items else { return Predicate::Known(None) };
+    let values = distinct(&items);
+    match left {
+        Operand::Field(field) if values.is_empty() => {
+            // Of nothing: false, but unknown where the array is NULL.
+            logic::and([Predicate::IsNull(field.clone()), Predicate::Known(None)])
+        }
+        Operand::Field(field) => Predicate::HasAny(field.clone(), values),
+        Operand::Caller(name, ty) => match caller.attributes.get(name) {
+            Some(Attribute::Set(own)) => {
+                let own: Vec<Value> = own.iter().filter_map(|value| fitting(value, *ty)).collect();
+                let same = |a: &Value, b: &Value| value::compare(a, b).is_some_and(Ordering::is_eq);
+                Predicate::Known(Some(own.iter().any(|a| values.iter().any(|b| same(a, b)))))
+            }
+            Some(Attribute::One(_)) | None => Predicate::Known(None),
+        },
+        Operand::Value(_) | Operand::Request(_) => Predicate::Known(None),
+    }
+}

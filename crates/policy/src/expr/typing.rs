@@ -1,0 +1,634 @@
+//! Tree to typed tree: every operand knows its type, every literal is a value of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use access::{Comparison, Field, FieldType, Value, ValueType};
+
+use super::Problem;
+use super::parser::{Expr, ExprKind, Part, Set, Term, TermKind};
+use crate::schema::{Schema, Slot};
+use crate::{Span, value};
+
+/// What an expression may name.
+pub(crate) struct Scope<'a> {
+    pub(crate) schema: &'a Schema,
+    /// The fields of the row; none where there is no row.
+    pub(crate) fields: Option<&'a dyn Fn(&str) -> FieldLookup>,
+}
+
+/// What is known of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FieldLookup {
+    Known(FieldType),
+    /// It may be there: the text alone does not say its type.
+    Unknown,
+    /// It is not there; these are.
+    Missing(Vec<Arc<str>>),
+}
+
+/// A condition that is ready for a caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Typed {
+    Always,
+    Or(Vec<Typed>),
+    And(Vec<Typed>),
+    Not(Box<Typed>),
+    Truth(Operand),
+    Compare(Comparison, Operand, Operand),
+    In(Operand, List),
+    HasAny(Operand, List),
+    IsNull(Operand),
+    StartsWith(Operand, Arc<str>),
+    InNetworks(Vec<Network>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Operand {
+    Field(Field),
+    Value(Value),
+    /// An attribute, one or a set, and the type that its values take here.
+    Caller(Arc<str>, ValueType),
+    Request(Part),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum List {
+    Items(Vec<Operand>),
+    /// A set of the caller, and the type that its values take here.
+    Caller(Arc<str>, ValueType),
+}
+
+/// A range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) address: IpAddr,
+    pub(crate) bits: u8,
+}
+
+/// Types an expression, or says all that does not fit.
+pub(crate) fn check(expr: &Expr, scope: &Scope<'_>) -> Result<Typed, Vec<Problem>> {
+    let mut checker = Checker { scope, problems: Vec::new() };
+    let typed = checker.expr(expr);
+    match typed {
+        Some(typed) if checker.problems.is_empty() => Ok(typed),
+        _ => {
+            // A term of `between` is looked at twice.
+            checker.problems.dedup();
+            Err(checker.problems)
+        }
+    }
+}
+
+/// The attributes that an expression names, in its order.
+pub(crate) fn attributes(expr: &Expr) -> Vec<(&str, Span)> {
+    let mut found = Vec::new();
+    let mut todo = vec![expr];
+    while let Some(expr) = todo.pop() {
+        let of_caller = |term: &&Term| matches!(term.kind, TermKind::Caller(_));
+        let terms: Vec<&Term> = match &expr.kind {
+            ExprKind::Anyone => Vec::new(),
+            ExprKind::Or(arms) | ExprKind::And(arms) => {
+                todo.extend(arms);
+                Vec::new()
+            }
+            ExprKind::Not(inner) => {
+                todo.push(inner);
+                Vec::new()
+            }
+            ExprKind::Truth(term) | ExprKind::IsNull(term) => vec![term],
+            ExprKind::Compare(_, left, right) | ExprKind::Like(left, right) => vec![left, right],
+            ExprKind::Between(term, low, high) => vec![term, low, high],
+            ExprKind::In(term, set) | ExprKind::HasAny(term, set) => {
+                let items = match set {
+                    Set::List(items) => items.as_slice(),
+                    Set::Caller(set) => std::slice::from_ref(set),
+                    Set::Cidr(_) => &[],
+                };
+                std::iter::once(term).chain(items).collect()
+            }
+        };
+        found.extend(terms.into_iter().filter(of_caller).map(|term| (term_name(term), term.span)));
+    }
+    found.sort_by_key(|(_, span)| *span);
+    found
+}
+
+fn term_name(term: &Term) -> &str {
+    match &term.kind {
+        TermKind::Caller(name) | TermKind::Field(name) | TermKind::Text(name) | TermKind::Number(name) => {
+            name
+        }
+        TermKind::Request(_) | TermKind::Bool(_) | TermKind::Null => "",
+    }
+}
+
+/// What a term is, before its neighbours are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Type {
+    Field(FieldType),
+    /// A value of a caller or a request.
+    Value(ValueType),
+    /// Takes its type from its neighbours.
+    Literal,
+    /// A field whose type the text alone does not say.
+    Unknown,
+}
+
+/// What the operands of one comparison have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Common {
+    Field(FieldType),
+    Value(ValueType),
+    Unknown,
+}
+
+struct Checker<'a> {
+    scope: &'a Scope<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn wrong<T>(&mut self, problem: Problem) -> Option<T> {
+        self.problems.push(problem);
+        None
+    }
+
+    fn expr(&mut self, expr: &Expr) -> Option<Typed> {
+        match &expr.kind {
+            ExprKind::Anyone => Some(Typed::Always),
+            ExprKind::Or(arms) => self.all(arms).map(Typed::Or),
+            ExprKind::And(arms) => self.all(arms).map(Typed::And),
+            ExprKind::Not(inner) => self.expr(inner).map(|inner| Typed::Not(Box::new(inner))),
+            ExprKind::Truth(term) => self.truth(term),
+            ExprKind::Compare(comparison, left, right) => self.compare(*comparison, left, right),
+            ExprKind::In(term, set) => self.membership(term, set),
+            ExprKind::HasAny(term, set) => self.has_any(term, set),
+            ExprKind::IsNull(term) => self.is_null(term),
+            ExprKind::Between(term, low, high) => {
+                let above = self.compare(Comparison::GreaterOrEqual, term, low);
+                let below = self.compare(Comparison::LessOrEqual, term, high);
+                Some(Typed::And(vec![above?, below?]))
+            }
+            ExprKind::Like(term, pattern) => self.like(term, pattern),
+        }
+    }
+
+    /// Every arm is looked at, so that every error is told.
+    fn all(&mut self, arms: &[Expr]) -> Option<Vec<Typed>> {
+        let typed: Vec<_> = arms.iter().map(|arm| self.expr(arm)).collect();
+        typed.into_iter().collect()
+    }
+
+    fn truth(&mut self, term: &Term) -> Option<Typed> {
+        let ty = self.type_of(term)?;
+        let (operand, boolean) = match (&ty, &term.kind) {
+            (Type::Literal, TermKind::Bool(truth)) => (Some(Operand::Value(Value::Bool(*truth))), true),
+            (Type::Literal, _) => (None, false),
+            (Type::Field(found), _) => {
+                (self.operand(term, &Common::Field(found.clone())), *found == FieldType::Bool)
+            }
+            (Type::Value(found), _) => {
+                (self.operand(term, &Common::Value(*found)), *found == ValueType::Bool)
+            }
+            (Type::Unknown, _) => (self.operand(term, &Common::Unknown), true),
+        };
+        if !boolean {
+            let problem = Problem::new(term.span, "this is not a condition");
+            return self
+                .wrong(problem.help("a condition is a comparison, or a field or attribute of type bool"));
+        }
+        operand.map(Typed::Truth)
+    }
+
+    fn compare(&mut self, comparison: Comparison, left: &Term, right: &Term) -> Option<Typed> {
+        let (common, mut operands) = self.operands(&[left, right])?;
+        let ordering = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        if ordering && !has_order(&common) {
+            let span = Span { start: left.span.start, end: right.span.end };
+            let problem =
+                Problem::new(span, format!("values of type {} have no order here", type_name(&common)));
+            return self.wrong(problem.help("the order of texts depends on the store's collation"));
+        }
+        let (right, left) = (operands.pop()?, operands.pop()?);
+        Some(Typed::Compare(comparison, left, right))
+    }
+
+    fn membership(&mut self, term: &Term, set: &Set) -> Option<Typed> {
+        match set {
+            Set::Cidr(networks) => self.networks(term, networks),
+            Set::List(items) => {
+                let terms: Vec<&Term> = std::iter::once(term).chain(items).collect();
+                let (_, operands) = self.operands(&terms)?;
+                let mut operands = operands.into_iter();
+                let left = operands.next()?;
+                self.no_fields(items)?;
+                Some(Typed::In(left, List::Items(operands.collect())))
+            }
+            Set::Caller(set) => {
+                let element = self.set_of(set)?;
+                let ty = self.type_of(term)?;
+                let common = self.common(&[(term, ty), (set, Type::Value(element))])?;
+                let left = self.operand(term, &common)?;
+                self.element(set, element, &common).map(|list| Typed::In(left, list))
+            }
+        }
+    }
+
+    fn has_any(&mut self, term: &Term, set: &Set) -> Option<Typed> {
+        let (left, element) = self.array(term)?;
+        let list = match set {
+            Set::Cidr(_) => return self.wrong(Problem::new(term.span, "`cidr` stands behind `in`")),
+            Set::List(items) => {
+                self.no_fields(items)?;
+                let operands: Vec<_> = items.iter().map(|item| self.operand(item, &element)).collect();
+                List::Items(operands.into_iter().collect::<Option<_>>()?)
+            }
+            Set::Caller(set) => {
+                let ty = self.set_of(set)?;
+                self.element(set, ty, &element)?
+            }
+        };
+        Some(Typed::HasAny(left, list))
+    }
+
+    /// An array field or a set of the caller, and what its elements are.
+    fn array(&mut self, term: &Term) -> Option<(Operand, Common)> {
+        if matches!(term.kind, TermKind::Caller(_)) {
+            let ty = self.set_of(term)?;
+            return Some((Operand::Caller(term_name(term).into(), ty), Common::Value(ty)));
+        }
+        match self.type_of(term)? {
+            Type::Unknown => Some((unknown(term), Common::Unknown)),
+            Type::Field(FieldType::Array(element)) if value::value_type(&element).is_some() => {
+                let ty = FieldType::Array(element.clone());
+                Some((Operand::Field(Field { name: term_name(term).into(), ty }), Common::Field(*element)))
+            }
+            Type::Field(_) | Type::Value(_) | Type::Literal => {
+                self.wrong(Problem::new(term.span, "`has any` needs an array field or a set of the caller"))
+            }
+        }
+    }
+
+    fn is_null(&mut self, term: &Term) -> Option<Typed> {
+        let operand = match &term.kind {
+            TermKind::Caller(name) => {
+                let slot = self.slot(name, term.span)?;
+                Operand::Caller(name.as_str().into(), slot.ty)
+            }
+            TermKind::Field(_) => match self.type_of(term)? {
+                Type::Field(ty) => Operand::Field(Field { name: term_name(term).into(), ty }),
+                Type::Unknown | Type::Value(_) | Type::Literal => unknown(term),
+            },
+            TermKind::Request(_)
+            | TermKind::Text(_)
+            | TermKind::Number(_)
+            | TermKind::Bool(_)
+            | TermKind::Null => return self.wrong(Problem::new(term.span, "this is known without asking")),
+        };
+        Some(Typed::IsNull(operand))
+    }
+
+    fn like(&mut self, term: &Term, pattern: &Term) -> Option<Typed> {
+        let TermKind::Text(text) = &pattern.kind else {
+            return self.wrong(Problem::new(pattern.span, "a pattern is a text such as `'prefix%'`"));
+        };
+        let prefix =
+            text.strip_suffix('%').filter(|prefix| !prefix.is_empty() && !prefix.contains(['%', '_', '\\']));
+        let (common, operands) = self.operands(&[term, pattern])?;
+        let Some(prefix) = prefix else {
+            let problem = Problem::new(pattern.span, "only a prefix can be matched: `'prefix%'`");
+            return self
+                .wrong(problem.help("`%` once, at the end; no `_` and no `\\`; use `=` for a whole text"));
+        };
+        if !matches!(
+            common,
+            Common::Field(FieldType::Text) | Common::Value(ValueType::Text) | Common::Unknown
+        ) {
+            return self.wrong(Problem::new(term.span, "`like` needs a text"));
+        }
+        Some(Typed::StartsWith(operands.into_iter().next()?, prefix.into()))
+    }
+
+    fn networks(&mut self, term: &Term, networks: &[(String, Span)]) -> Option<Typed> {
+        if term.kind != TermKind::Request(Part::Ip) {
+            return self.wrong(Problem::new(term.span, "only `request.ip` is matched with `cidr`"));
+        }
+        let read: Vec<_> = networks
+            .iter()
+            .map(|(text, span)| match network(text) {
+                Some(network) => Some(network),
+                None => self.wrong(
+                    Problem::new(*span, format!("`{text}` is not a network"))
+                        .help("an address without bits below its length: `10.0.0.0/8`, `fd00::/8`"),
+                ),
+            })
+            .collect();
+        read.into_iter().collect::<Option<_>>().map(Typed::InNetworks)
+    }
+
+    fn no_fields(&mut self, items: &[Term]) -> Option<()> {
+        match items.iter().find(|item| matches!(item.kind, TermKind::Field(_))) {
+            Some(field) => {
+                self.wrong(Problem::new(field.span, "a list holds values and attributes, no fields"))
+            }
+            None => Some(()),
+        }
+    }
+
+    fn element(&mut self, set: &Term, element: ValueType, common: &Common) -> Option<List> {
+        let ty = match self.attribute_fits(element, common) {
+            Ok(ty) => ty,
+            Err(help) => return self.mismatch(set, &element.to_string(), common, help),
+        };
+        Some(List::Caller(term_name(set).into(), ty))
+    }
+
+    fn operands(&mut self, terms: &[&Term]) -> Option<(Common, Vec<Operand>)> {
+        let typed: Vec<_> = terms.iter().map(|term| Some((*term, self.type_of(term)?))).collect();
+        let typed: Vec<_> = typed.into_iter().collect::<Option<_>>()?;
+        let common = self.common(&typed)?;
+        let operands: Vec<_> = terms.iter().map(|term| self.operand(term, &common)).collect();
+        self.check_one_of(terms);
+        Some((common, operands.into_iter().collect::<Option<_>>()?))
+    }
+
+    /// The type that all of them take: the first field's, else the widest value's, else what the literals look like.
+    fn common(&mut self, typed: &[(&Term, Type)]) -> Option<Common> {
+        if typed.iter().any(|(_, ty)| *ty == Type::Unknown) {
+            return Some(Common::Unknown);
+        }
+        for (term, ty) in typed {
+            let Type::Field(field) = ty else { continue };
+            if value::value_type(field).is_none() {
+                let problem = Problem::new(term.span, format!("a field of type {field} is not compared"));
+                return self.wrong(problem.help("`is null` fits every field, `has any` an array"));
+            }
+            return Some(Common::Field(field.clone()));
+        }
+        let mut values = typed.iter().filter_map(|(_, ty)| match ty {
+            Type::Value(ty) => Some(*ty),
+            Type::Field(_) | Type::Literal | Type::Unknown => None,
+        });
+        if let Some(first) = values.next() {
+            let wide = values.any(|ty| ty == ValueType::Numeric) && first == ValueType::Int;
+            return Some(Common::Value(if wide { ValueType::Numeric } else { first }));
+        }
+        let mut looks = typed.iter().map(|(term, _)| match term.kind {
+            TermKind::Number(_) => ValueType::Numeric,
+            TermKind::Bool(_) => ValueType::Bool,
+            TermKind::Field(_)
+            | TermKind::Caller(_)
+            | TermKind::Request(_)
+            | TermKind::Text(_)
+            | TermKind::Null => ValueType::Text,
+        });
+        Some(Common::Value(looks.next_back().unwrap_or(ValueType::Text)))
+    }
+
+    /// What a term is; a problem is told here, once.
+    fn type_of(&mut self, term: &Term) -> Option<Type> {
+        match &term.kind {
+            TermKind::Field(name) => self.field(name, term.span),
+            TermKind::Caller(name) => {
+                let slot = self.slot(name, term.span)?;
+                if slot.set {
+                    let problem = Problem::new(term.span, format!("`caller.{name}` is a set"));
+                    return self.wrong(problem.help(format!("ask for membership: `… in caller.{name}`")));
+                }
+                Some(Type::Value(slot.ty))
+            }
+            TermKind::Request(Part::Time) => Some(Type::Value(ValueType::Timestamp)),
+            TermKind::Request(Part::Day) => Some(Type::Value(ValueType::Date)),
+            TermKind::Request(Part::Hour) => Some(Type::Value(ValueType::Int)),
+            TermKind::Request(Part::Ip) => self.wrong(
+                Problem::new(term.span, "an address is only matched with `cidr`")
+                    .help("write `request.ip in cidr('10.0.0.0/8')`"),
+            ),
+            TermKind::Null => self.wrong(
+                Problem::new(term.span, "a comparison with `null` is never true").help("write `is null`"),
+            ),
+            TermKind::Text(_) | TermKind::Number(_) | TermKind::Bool(_) => Some(Type::Literal),
+        }
+    }
+
+    fn field(&mut self, name: &str, span: Span) -> Option<Type> {
+        let Some(lookup) = self.scope.fields else {
+            let problem = Problem::new(span, format!("`{name}`: there are no fields here"));
+            let known = self.scope.schema.get(name).is_some();
+            let help = format!("write `caller.{name}`");
+            return self.wrong(if known {
+                problem.help(help)
+            } else {
+                problem.help("a text is quoted: `'…'`")
+            });
+        };
+        match lookup(name) {
+            FieldLookup::Known(ty) => Some(Type::Field(ty)),
+            FieldLookup::Unknown => Some(Type::Unknown),
+            FieldLookup::Missing(others) => {
+                let problem = Problem::new(span, format!("unknown field `{name}`"));
+                self.wrong(problem.suggest(name, others.iter().map(|name| &**name)))
+            }
+        }
+    }
+
+    fn slot(&mut self, name: &str, span: Span) -> Option<Slot> {
+        if let Some(slot) = self.scope.schema.get(name) {
+            return Some(slot);
+        }
+        let problem = Problem::new(span, format!("unknown attribute `caller.{name}`"))
+            .help("declare it under `caller:`")
+            .suggest(name, self.scope.schema.names());
+        self.wrong(problem)
+    }
+
+    fn set_of(&mut self, term: &Term) -> Option<ValueType> {
+        let name = term_name(term);
+        let slot = self.slot(name, term.span)?;
+        if !slot.set {
+            let problem = Problem::new(term.span, format!("`caller.{name}` is one value, not a set"));
+            return self.wrong(problem.help(format!("write `= caller.{name}`, or `in (caller.{name})`")));
+        }
+        Some(slot.ty)
+    }
+
+    /// The term as an operand of this type.
+    fn operand(&mut self, term: &Term, common: &Common) -> Option<Operand> {
+        let ty = self.type_of(term)?;
+        match (ty, &term.kind) {
+            (Type::Unknown, _) => Some(unknown(term)),
+            (Type::Field(ty), _) => {
+                let fits = match common {
+                    Common::Field(common) => *common == ty,
+                    Common::Value(_) => false,
+                    Common::Unknown => true,
+                };
+                if !fits {
+                    return self.mismatch(term, &ty.to_string(), common, None);
+                }
+                Some(Operand::Field(Field { name: term_name(term).into(), ty }))
+            }
+            (Type::Value(ty), kind) => match self.attribute_fits(ty, common) {
+                Err(help) => self.mismatch(term, &ty.to_string(), common, help),
+                Ok(wide) => Some(match kind {
+                    TermKind::Request(part) => Operand::Request(*part),
+                    TermKind::Caller(_)
+                    | TermKind::Field(_)
+                    | TermKind::Text(_)
+                    | TermKind::Number(_)
+                    | TermKind::Bool(_)
+                    | TermKind::Null => Operand::Caller(term_name(term).into(), wide),
+                }),
+            },
+            (Type::Literal, _) => self.literal(term, common),
+        }
+    }
+
+    /// The type that a caller's value takes in a comparison, or why it does not fit.
+    fn attribute_fits(&self, ty: ValueType, common: &Common) -> Result<ValueType, Option<&'static str>> {
+        match common {
+            Common::Unknown => Ok(ty),
+            Common::Value(common) if *common == ty => Ok(ty),
+            Common::Value(ValueType::Numeric) if ty == ValueType::Int => Ok(ValueType::Numeric),
+            Common::Value(_) => Err(None),
+            Common::Field(FieldType::Float) if ty == ValueType::Numeric => {
+                Err(Some("a float field is compared with literals and whole numbers: they are known to fit"))
+            }
+            Common::Field(field) => match value::value_type(field) {
+                Some(wanted) if wanted == ty => Ok(ty),
+                Some(ValueType::Numeric) if ty == ValueType::Int => Ok(ValueType::Numeric),
+                _ => Err(None),
+            },
+        }
+    }
+
+    fn literal(&mut self, term: &Term, common: &Common) -> Option<Operand> {
+        let (text, written) = match &term.kind {
+            TermKind::Text(text) => (text.as_str(), "a text"),
+            TermKind::Number(text) => (text.as_str(), "a number"),
+            TermKind::Bool(true) => ("true", "a truth value"),
+            TermKind::Bool(false) => ("false", "a truth value"),
+            TermKind::Field(_) | TermKind::Caller(_) | TermKind::Request(_) | TermKind::Null => return None,
+        };
+        let ty = match common {
+            Common::Unknown => return Some(Operand::Value(Value::Bool(true))),
+            Common::Field(field) => value::value_type(field)?,
+            Common::Value(ty) => *ty,
+        };
+        let right = match ty {
+            ValueType::Text | ValueType::Date | ValueType::Timestamp | ValueType::Uuid => "a text",
+            ValueType::Int | ValueType::Numeric => "a number",
+            ValueType::Bool => "a truth value",
+        };
+        if written != right {
+            return self.mismatch(term, written, common, None);
+        }
+        let read = match common {
+            Common::Field(field) => value::read_for(text, field),
+            Common::Value(_) | Common::Unknown => value::read(text, ty),
+        };
+        match read {
+            Ok(value) => Some(Operand::Value(value)),
+            Err(message) => self.wrong(Problem::new(term.span, message)),
+        }
+    }
+
+    /// A literal beside an attribute with `one_of` is one of them.
+    fn check_one_of(&mut self, terms: &[&Term]) {
+        for term in terms {
+            let TermKind::Caller(name) = &term.kind else { continue };
+            let Some(declared) = self.scope.schema.one_of(name) else { continue };
+            for other in terms {
+                let TermKind::Text(text) = &other.kind else { continue };
+                if !declared.iter().any(|value| **value == **text) {
+                    let problem = Problem::new(other.span, format!("`caller.{name}` is never `{text}`"))
+                        .help(format!("it is one of: {}", declared.join(", ")))
+                        .suggest(text, declared.iter().map(|value| &**value));
+                    self.problems.push(problem);
+                }
+            }
+        }
+    }
+
+    fn mismatch<T>(&mut self, term: &Term, found: &str, common: &Common, help: Option<&str>) -> Option<T> {
+        let message = format!("{found} does not fit type {}", type_name(common));
+        let problem = Problem::new(term.span, message);
+        self.wrong(match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        })
+    }
+}
+
+fn unknown(term: &Term) -> Operand {
+    Operand::Field(Field { name: term_name(term).into(), ty: FieldType::Other("unknown".into()) })
+}
+
+fn type_name(common: &Common) -> String {
+    match common {
+        Common::Field(field) => field.to_string(),
+        Common::Value(ty) => ty.to_string(),
+        Common::Unknown => "unknown".to_owned(),
+    }
+}
+
+fn has_order(common: &Common) -> bool {
+    match common {
+        Common::Field(field) => value::value_type(field).is_some_and(ordered),
+        Common::Value(ty) => ordered(*ty),
+        Common::Unknown => true,
+    }
+}
+
+fn ordered(ty: ValueType) -> bool {
+    match ty {
+        ValueType::Int | ValueType::Numeric | ValueType::Date | ValueType::Timestamp | ValueType::Uuid => {
+            true
+        }
+        ValueType::Text | ValueType::Bool => false,
+    }
+}
+
+/// A network in its strict form: no bit is set behind its length.
+fn network(text: &str) -> Option<Network> {
+    let (address, bits) = text.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let plain = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+    let bits: u8 = if plain { bits.parse().ok()? } else { return None };
+    let network = Network { address, bits };
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    (bits <= width && network.masked(address) == network.masked_bits()).then_some(network)
+}
+
+impl Network {
+    /// Whether the address is in the network. An IPv4 address in its IPv6 form counts as IPv4.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        let (address, own) = (address.to_canonical(), self.address.to_canonical());
+        address.is_ipv4() == own.is_ipv4() && self.masked(address) == self.masked_bits()
+    }
+
+    fn masked_bits(&self) -> u128 {
+        as_bits(self.address)
+    }
+
+    fn masked(&self, address: IpAddr) -> u128 {
+        let kept = u32::from(self.bits);
+        match address {
+            IpAddr::V4(_) => {
+                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(kept)).unwrap_or(0);
+                as_bits(address) & u128::from(mask)
+            }
+            IpAddr::V6(_) => {
+                as_bits(address) & u128::MAX.checked_shl(128_u32.saturating_sub(kept)).unwrap_or(0)
+            }
+        }
+    }
+}
+
+fn as_bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}

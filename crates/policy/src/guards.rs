@@ -1,0 +1,230 @@
+//! Caller and touches to guards: which rows, which fields, and what each cell shows.
+
+use std::sync::Arc;
+
+use access::{
+    Action, Attribute, Branch, Caller, Cell, Guard, GuardedColumn, Guards, Mask, Predicate, Refusal,
+    RefusalKind, Request, Touch,
+};
+
+use crate::bind::{Allow, Applies, Bound, Cap, Relation, Restrict};
+use crate::expr::{self, Typed, logic};
+use crate::mask;
+use crate::policy::{Because, Piece};
+
+impl Bound {
+    /// The guards of a request.
+    ///
+    /// # Errors
+    /// A relation does not exist for anybody, a deny matches, or no rule allows what is done.
+    pub fn guards(
+        &self,
+        store: &str,
+        caller: &Caller,
+        request: &Request,
+        touches: &[Touch],
+    ) -> Result<Guards, Refusal> {
+        let asked = Asked { caller, request };
+        let known: Result<Vec<_>, Refusal> =
+            touches.iter().map(|touch| Ok((touch.action, self.relation(store, touch)?))).collect();
+        let known = known?;
+        if let Some(deny) = first_deny(&known, &asked) {
+            return Err(denied(&deny.rule.name, deny.rule.because.as_ref(), caller));
+        }
+        let mut guards = Guards::default();
+        for (action, relation) in known {
+            let decision = relation.decide(action, &asked)?;
+            guards.rules.extend(decision.rules().cloned());
+            if action == Action::Read {
+                guards.relations.push(decision.guard());
+            }
+        }
+        guards.rules.sort_unstable();
+        guards.rules.dedup();
+        guards.relations.sort_by(|one, other| one.relation.cmp(&other.relation));
+        guards.relations.dedup_by(|one, other| one.relation == other.relation);
+        Ok(guards)
+    }
+
+    /// The governed relation. One that is not governed, or closed, looks like one that is not there.
+    fn relation(&self, store: &str, touch: &Touch) -> Result<&Relation, Refusal> {
+        let relation = self.stores.get(store).and_then(|relations| relations.get(&touch.relation));
+        relation.ok_or_else(|| {
+            let message = format!("relation \"{}\" does not exist", touch.relation.name);
+            Refusal::new(RefusalKind::UnknownRelation, message)
+        })
+    }
+}
+
+/// Who asks, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) request: &'a Request,
+}
+
+impl Asked<'_> {
+    pub(crate) fn truth(&self, to: &Typed) -> Option<bool> {
+        expr::truth(to, self.caller, self.request)
+    }
+
+    /// The rows that a rule admits: only where its condition is true.
+    pub(crate) fn rows(&self, rows: Option<&Typed>) -> Predicate {
+        match rows {
+            Some(rows) => logic::admits(expr::fold(rows, self.caller, self.request)),
+            None => Predicate::Known(Some(true)),
+        }
+    }
+}
+
+/// The first matching deny by name, so that the answer does not depend on the order of anything.
+fn first_deny<'a>(known: &[(Action, &'a Relation)], asked: &Asked<'_>) -> Option<&'a Applies> {
+    let matching = known.iter().flat_map(|(action, relation)| {
+        let matches = |deny: &&Applies| deny.covers(*action) && asked.truth(&deny.to) != Some(false);
+        relation.denies.iter().find(matches)
+    });
+    matching.min_by(|one, other| one.rule.name.cmp(&other.rule.name))
+}
+
+fn denied(rule: &Arc<str>, because: Option<&Because>, caller: &Caller) -> Refusal {
+    let message = match because {
+        Some(because) => format!("`{rule}`: {}", reason(because, caller)),
+        None => format!("`{rule}` denies this"),
+    };
+    Refusal::new(RefusalKind::Denied, message)
+        .hint(format!("the rule `{rule}` of the policy says no"))
+        .rule(rule.clone())
+}
+
+fn reason(because: &Because, caller: &Caller) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Attribute(name) if **name == *"id" => caller.id.to_string(),
+        Piece::Attribute(name) => match caller.attributes.get(name) {
+            Some(Attribute::One(value)) => value.to_string(),
+            Some(Attribute::Set(values)) => {
+                values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            }
+            None => "(none)".to_owned(),
+        },
+    };
+    because.0.iter().map(piece).collect()
+}
+
+/// What applies to one relation and action for one caller.
+pub(crate) struct Decision<'a> {
+    relation: &'a Relation,
+    /// The allows that apply, each with the rows that it admits.
+    allows: Vec<(&'a Allow, Predicate)>,
+    restricts: Vec<(&'a Restrict, Predicate)>,
+}
+
+impl Relation {
+    pub(crate) fn decide(&self, action: Action, asked: &Asked<'_>) -> Result<Decision<'_>, Refusal> {
+        let mut allows = Vec::with_capacity(self.allows.len());
+        for allow in self.allows.iter().filter(|allow| allow.applies.covers(action)) {
+            if asked.truth(&allow.applies.to) == Some(true) {
+                allows.push((allow, asked.rows(allow.rows.as_ref())));
+            }
+        }
+        if allows.is_empty() {
+            let name = &self.name;
+            return Err(Refusal::new(
+                RefusalKind::Denied,
+                format!("no rule allows you to {action} `{name}`"),
+            )
+            .hint(format!("ask for an `allow` rule of the policy with `do: {action}` on `{name}`")));
+        }
+        let mut restricts = Vec::with_capacity(self.restricts.len());
+        for restrict in self.restricts.iter().filter(|restrict| restrict.applies.covers(action)) {
+            if asked.truth(&restrict.applies.to) != Some(false) {
+                restricts.push((restrict, asked.rows(restrict.rows.as_ref())));
+            }
+        }
+        Ok(Decision { relation: self, allows, restricts })
+    }
+}
+
+impl<'a> Decision<'a> {
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &'a Arc<str>> {
+        let allows = self.allows.iter().map(|(allow, _)| &allow.applies.rule.name);
+        allows.chain(self.restricts.iter().map(|(restrict, _)| &restrict.applies.rule.name))
+    }
+
+    pub(crate) fn guard(&self) -> Guard {
+        let fields = self.relation.fields.iter().enumerate();
+        let columns =
+            fields.filter_map(|(at, name)| Some(GuardedColumn { name: name.clone(), cell: self.cell(at)? }));
+        Guard { relation: self.relation.name.clone(), rows: self.rows(), columns: columns.collect() }
+    }
+
+    /// A row is there where any allow admits it and every restrict does.
+    fn rows(&self) -> Option<Predicate> {
+        let any = logic::or(self.allows.iter().map(|(_, rows)| rows.clone()));
+        let every = self.restricts.iter().map(|(_, rows)| rows.clone());
+        let rows = logic::and(std::iter::once(any).chain(every));
+        (rows != Predicate::Known(Some(true))).then_some(rows)
+    }
+
+    /// What a field shows; none where it does not exist for this caller.
+    fn cell(&self, field: usize) -> Option<Cell> {
+        let caps = self.caps(field)?;
+        let shown: Vec<(Mask, &Predicate)> = self
+            .allows
+            .iter()
+            .filter_map(|(allow, rows)| {
+                let mask = allow.shows.get(field)?.as_ref()?;
+                Some((mask::capped(mask, &caps), rows))
+            })
+            .collect();
+        if shown.is_empty() {
+            return None;
+        }
+        // Where each row that is there is admitted by an allow that shows the field, no cell is empty.
+        let everywhere = self.allows.iter().all(|(allow, rows)| {
+            *rows == Predicate::Known(Some(false)) || allow.shows.get(field).is_some_and(Option::is_some)
+        });
+        Some(cell(shown, everywhere))
+    }
+
+    /// Every cap of every matching restrict; none where one of them hides the field.
+    fn caps(&self, field: usize) -> Option<Vec<&'a Mask>> {
+        let mut caps = Vec::new();
+        for (restrict, _) in &self.restricts {
+            match restrict.caps.get(field)? {
+                Cap::Hidden => return None,
+                Cap::AtMost(masks) => caps.extend(masks),
+            }
+        }
+        Some(caps)
+    }
+}
+
+/// The fewest branches that give each row the most revealing mask of the allows that admit it.
+fn cell(mut shown: Vec<(Mask, &Predicate)>, everywhere: bool) -> Cell {
+    shown.sort_by(|(one, _), (other, _)| mask::order(one, other));
+    let mut branches: Vec<Branch> = Vec::new();
+    let mut seen: Vec<&Predicate> = Vec::new();
+    for (mask, rows) in shown {
+        // Rows that a more revealing allow admits already are not asked for again.
+        if *rows == Predicate::Known(Some(false)) || seen.contains(&rows) {
+            continue;
+        }
+        seen.push(rows);
+        match branches.last_mut() {
+            Some(last) if last.mask == mask => {
+                let before = std::mem::replace(&mut last.when, Predicate::Known(None));
+                last.when = logic::or([before, rows.clone()]);
+            }
+            _ => branches.push(Branch { when: rows.clone(), mask }),
+        }
+    }
+    let all = branches.iter().position(|branch| branch.when == Predicate::Known(Some(true)));
+    if let Some(all) = all {
+        branches.truncate(all + 1);
+    }
+    let covers_the_rest =
+        all.is_some() || everywhere || branches.last().is_some_and(|b| b.mask == Mask::Nullify);
+    let otherwise = if covers_the_rest { branches.pop().map(|branch| branch.mask) } else { None };
+    Cell { branches, otherwise: otherwise.unwrap_or(Mask::Nullify) }
+}

@@ -1,0 +1,157 @@
+//! Masks: the `masks` block, and what stands on the right side of its lines and of `show`.
+
+use super::{Draft, Reader};
+use crate::document::{Kind, Node, Scalar};
+use crate::mask::{KEPT_MAX, Written};
+use crate::policy::{BUILT_IN, MaskLine};
+
+const WORDS: [&str; 5] = ["clear", "shape", "email", "nullify", "hide"];
+const MAPPINGS: [&str; 5] = ["partial", "first", "last", "email", "constant"];
+/// Masks of the language that come later.
+const LATER: [&str; 9] =
+    ["hash", "withheld", "json", "array", "date_trunc", "bucket", "tokenize", "noise", "regex"];
+
+impl Reader<'_> {
+    pub(super) fn masks(&mut self, value: &Node, draft: &mut Draft) {
+        for (key, value) in self.mapping(value, "`masks`").unwrap_or_default() {
+            let mask = self.mask(value);
+            if !self.class_name(key) {
+                continue;
+            }
+            if BUILT_IN.contains(&key.text.split('.').next().unwrap_or_default()) {
+                self.error(
+                    key.span,
+                    format!("`{}` is built in and shown in clear", key.text),
+                    "a restrict may cap it",
+                );
+                continue;
+            }
+            if let Some(first) = draft.masks.lines.get(&key.text) {
+                let help = format!("its first line is in {}", first.place.line());
+                self.error(key.span, format!("`{}` stands twice under `masks`", key.text), help);
+                continue;
+            }
+            let place = self.place(value.span);
+            if let Some(mask) = mask {
+                draft.masks.lines.insert(key.text.clone(), MaskLine { place, mask });
+            }
+        }
+    }
+
+    /// A mask: a word or a mapping.
+    pub(super) fn mask(&mut self, value: &Node) -> Option<Written> {
+        match &value.kind {
+            Kind::Scalar(word) => self.mask_word(word),
+            Kind::Mapping(entries) => match entries.as_slice() {
+                [(key, value)] => self.mask_mapping(key, value),
+                _ => {
+                    self.plain_error(value.span, "a mask is a word, or a mapping with one key");
+                    None
+                }
+            },
+            Kind::Sequence(_) => {
+                self.wrong_kind(value, "a mask", "a word or a mapping");
+                None
+            }
+        }
+    }
+
+    fn mask_word(&mut self, word: &Scalar) -> Option<Written> {
+        match word.text.as_str() {
+            "clear" => Some(Written::Clear),
+            "shape" => Some(Written::Shape),
+            "email" => Some(Written::Email { domain_only: false }),
+            "nullify" => Some(Written::Nullify),
+            "hide" => Some(Written::Hide),
+            _ => self.unknown_mask(word, &WORDS),
+        }
+    }
+
+    fn mask_mapping(&mut self, key: &Scalar, value: &Node) -> Option<Written> {
+        let fill = '*';
+        match key.text.as_str() {
+            "first" => Some(Written::Partial { first: self.kept(value)?, last: 0, fill }),
+            "last" => Some(Written::Partial { first: 0, last: self.kept(value)?, fill }),
+            "partial" => self.partial(value),
+            "email" => {
+                let word = self.text(value, "the part of an address")?;
+                if word.text != "domain" {
+                    self.plain_error(
+                        word.span,
+                        "`{email: domain}` is the only one; `email` alone keeps a letter",
+                    );
+                }
+                Some(Written::Email { domain_only: true })
+            }
+            "constant" => self.constant(value),
+            _ => self.unknown_mask(key, &MAPPINGS),
+        }
+    }
+
+    fn unknown_mask(&mut self, word: &Scalar, known: &[&str]) -> Option<Written> {
+        if LATER.contains(&word.text.as_str()) {
+            self.later(word.span, &word.text);
+            return None;
+        }
+        let error = self.source.error(word.span, format!("unknown mask `{}`", word.text));
+        let error = error.help(format!(
+            "there are: {}, {{first: 2}}, {{last: 4}}, {{partial: …}}, {{email: domain}}, {{constant: …}}",
+            WORDS.join(", ")
+        ));
+        self.errors.push(error.suggest(&word.text, known.iter().copied()));
+        None
+    }
+
+    fn partial(&mut self, value: &Node) -> Option<Written> {
+        let (mut first, mut last, mut fill) = (Some(0), Some(0), Some('*'));
+        for (key, value) in self.mapping(value, "`partial`")? {
+            match key.text.as_str() {
+                "first" => first = self.kept(value),
+                "last" => last = self.kept(value),
+                "fill" => fill = self.fill(value),
+                _ => self.unknown_key(key, "`partial`", &["first", "last", "fill"]),
+            }
+        }
+        Some(Written::Partial { first: first?, last: last?, fill: fill? })
+    }
+
+    fn kept(&mut self, value: &Node) -> Option<u32> {
+        let word = self.text(value, "a number of characters")?;
+        let digits = word.text.bytes().all(|byte| byte.is_ascii_digit());
+        match word.text.parse() {
+            Ok(number) if digits && number <= KEPT_MAX => Some(number),
+            _ => {
+                self.plain_error(word.span, format!("a number of characters is between 0 and {KEPT_MAX}"));
+                None
+            }
+        }
+    }
+
+    fn fill(&mut self, value: &Node) -> Option<char> {
+        let word = self.text(value, "`fill`")?;
+        let mut letters = word.text.chars();
+        match (letters.next(), letters.next()) {
+            (Some(letter), None) if !letter.is_control() => Some(letter),
+            _ => {
+                self.plain_error(word.span, "`fill` is exactly one character");
+                None
+            }
+        }
+    }
+
+    fn constant(&mut self, value: &Node) -> Option<Written> {
+        let Kind::Scalar(text) = &value.kind else {
+            self.wrong_kind(value, "a constant", "a text");
+            return None;
+        };
+        if text.is_null() || text.is_empty() {
+            self.error(value.span, "a constant is not NULL", "write `nullify`");
+            return None;
+        }
+        if text.text.contains('\0') {
+            self.plain_error(value.span, "a text holds a NUL");
+            return None;
+        }
+        Some(Written::Constant(text.text.as_str().into()))
+    }
+}

@@ -1,0 +1,235 @@
+//! Files to a policy: every key is known or refused, every error of every file is told in one run.
+
+mod caller;
+mod data;
+mod masks;
+mod rules;
+mod tests;
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::check;
+use crate::document::{self, Kind, Node, Scalar};
+use crate::error::Place;
+use crate::expr;
+use crate::policy::{Block, Expression, Masks, Policy, PolicyTest, Rule};
+use crate::schema::Schema;
+use crate::{Diagnostic, Source, Span};
+
+/// Reads the files of one policy; their order does not matter.
+///
+/// # Errors
+/// All that the text alone shows to be wrong, in all files, in the order of files and lines.
+pub fn parse(sources: &[Source]) -> Result<Policy, Vec<Diagnostic>> {
+    let mut sources: Vec<Arc<Source>> = sources.iter().cloned().map(Arc::new).collect();
+    sources.sort_by(|one, other| one.path.cmp(&other.path));
+    let mut draft = Draft::default();
+    let mut errors = Vec::new();
+    let mut unread = false;
+    for source in &sources {
+        match document::read(source) {
+            Ok(root) => Reader { source, errors: &mut errors }.file(&root, &mut draft),
+            Err(found) => {
+                unread = true;
+                errors.extend(found);
+            }
+        }
+    }
+    if sources.is_empty() {
+        let nothing = Source { path: "policy".into(), text: String::new() };
+        errors.push(nothing.error(Span::default(), "a policy without files"));
+    }
+    // What an unread file declares would only be missed.
+    if !unread {
+        check::check(&draft, &mut errors);
+        tests::check(&mut draft, &mut errors);
+    }
+    if errors.is_empty() {
+        return Ok(draft.finish(revision(&sources)));
+    }
+    errors.sort_by(|one, other| one.order().cmp(&other.order()));
+    errors.dedup();
+    Err(errors)
+}
+
+fn revision(sources: &[Arc<Source>]) -> String {
+    let mut hash = Sha256::new();
+    for source in sources {
+        for part in [&source.path, &source.text] {
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part);
+        }
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What has been read so far.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub(crate) caller: Option<Place>,
+    pub(crate) schema: Schema,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) masks: Masks,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) tests: Vec<PolicyTest>,
+    /// Where each test and its values stand, for what is checked last.
+    test_places: Vec<tests::Places>,
+}
+
+impl Draft {
+    fn finish(self, revision: String) -> Policy {
+        let mut rules: Vec<Arc<Rule>> = self.rules.into_iter().map(Arc::new).collect();
+        rules.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut blocks = self.blocks;
+        blocks.sort_by(|one, other| one.data.cmp(&other.data));
+        Policy { revision, schema: self.schema, blocks, masks: self.masks, rules, tests: self.tests }
+    }
+}
+
+/// Keys that belong to the language and come later.
+const LATER: [&str; 9] =
+    ["lookups", "limits", "check", "set", "sql", "score", "unknown_keys", "hide_counters", "call"];
+
+/// One file at work.
+struct Reader<'a> {
+    source: &'a Arc<Source>,
+    errors: &'a mut Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, root: &Node, draft: &mut Draft) {
+        let Some(entries) = self.mapping(root, "a policy file") else { return };
+        let keys = ["veilgate", "caller", "data", "masks", "rules", "tests"];
+        let mut versioned = false;
+        for (key, value) in entries {
+            match key.text.as_str() {
+                "veilgate" => {
+                    versioned = true;
+                    self.version(value);
+                }
+                "caller" => self.caller(key, value, draft),
+                "data" => self.data(value, draft),
+                "masks" => self.masks(value, draft),
+                "rules" => self.rules(value, draft),
+                "tests" => self.tests(value, draft),
+                _ => self.unknown_key(key, "a policy file", &keys),
+            }
+        }
+        if !versioned {
+            let start = Span { start: root.span.start, end: root.span.start };
+            self.error(start, "a policy file says its version", "write `veilgate: 1` first");
+        }
+    }
+
+    fn version(&mut self, value: &Node) {
+        let one = matches!(&value.kind, Kind::Scalar(version) if version.text == "1");
+        if !one {
+            self.error(
+                value.span,
+                "unknown version of the policy language",
+                "this is version 1: `veilgate: 1`",
+            );
+        }
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place { source: self.source.clone(), span }
+    }
+
+    fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.errors.push(self.source.error(span, message).help(help));
+    }
+
+    fn plain_error(&mut self, span: Span, message: impl Into<String>) {
+        self.errors.push(self.source.error(span, message));
+    }
+
+    fn later(&mut self, span: Span, what: &str) {
+        self.plain_error(span, format!("`{what}` is not there in this version"));
+    }
+
+    fn unknown_key(&mut self, key: &Scalar, of: &str, known: &[&str]) {
+        if LATER.contains(&key.text.as_str()) {
+            return self.later(key.span, &key.text);
+        }
+        let error = self.source.error(key.span, format!("unknown key `{}` of {of}", key.text));
+        let error = error.help(format!("there are: {}", known.join(", ")));
+        self.errors.push(error.suggest(&key.text, known.iter().copied()));
+    }
+
+    fn wrong_kind(&mut self, node: &Node, what: &str, wanted: &str) {
+        self.plain_error(node.span, format!("{what} is {wanted}, not {}", node.kind.noun()));
+    }
+
+    fn mapping<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [(Scalar, Node)]> {
+        match &node.kind {
+            Kind::Mapping(entries) => Some(entries),
+            Kind::Scalar(_) | Kind::Sequence(_) => {
+                self.wrong_kind(node, what, "a mapping");
+                None
+            }
+        }
+    }
+
+    fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+        match &node.kind {
+            Kind::Sequence(items) => Some(items),
+            Kind::Scalar(_) | Kind::Mapping(_) => {
+                self.wrong_kind(node, what, "a list");
+                None
+            }
+        }
+    }
+
+    /// A list, or one item in place of a list of one.
+    fn one_or_more<'n>(&mut self, node: &'n Node) -> &'n [Node] {
+        match &node.kind {
+            Kind::Sequence(items) => items,
+            Kind::Scalar(_) | Kind::Mapping(_) => std::slice::from_ref(node),
+        }
+    }
+
+    fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n Scalar> {
+        match &node.kind {
+            Kind::Scalar(scalar) if !scalar.is_empty() => Some(scalar),
+            Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => {
+                self.wrong_kind(node, what, "a text");
+                None
+            }
+        }
+    }
+
+    fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match self.text(node, what)?.text.as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => {
+                self.plain_error(node.span, format!("{what} is `true` or `false`"));
+                None
+            }
+        }
+    }
+
+    fn expression(&mut self, node: &Node, what: &str) -> Option<Expression> {
+        let scalar = self.text(node, what)?;
+        if let Some(error) = scalar.quote_this(self.source) {
+            self.errors.push(error);
+            return None;
+        }
+        let expression = |expr| Expression { source: self.source.clone(), scalar: scalar.clone(), expr };
+        match expr::parse(&scalar.text) {
+            Ok(expr) => Some(expression(expr)),
+            Err(problem) => {
+                let span = scalar.locate(self.source, problem.span);
+                let error = self.source.error(span, problem.message);
+                self.errors.push(match problem.help {
+                    Some(help) => error.help(help),
+                    None => error,
+                });
+                None
+            }
+        }
+    }
+}
