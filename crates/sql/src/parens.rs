@@ -17,6 +17,9 @@ use pg_raw_parse::{Node, NodeMut, nodes, raw::A_Expr_Kind as K, raw::CoercionFor
 
 use crate::ffi::rehang;
 
+/// The printer writes `pg_catalog.bpchar` as `char`, which is a type of one character: it gets this name until then.
+pub(crate) const BPCHAR_MARK: &str = "veilgate_bpchar";
+
 /// Puts them in, below a copy of a statement that is about to be printed.
 pub(crate) fn parenthesise<'m>(mem: MemoryToken<'m>, statement: NodeMut<'m, '_>) {
     match statement {
@@ -60,9 +63,12 @@ fn visit<'m>(mem: MemoryToken<'m>, node: &mut NodeMut<'m, '_>) {
         NodeMut::XmlExpr(x) if x.op == XmlExprOp::IS_DOCUMENT => wrap_items(mem, &mut x.args_mut(), is_open),
         NodeMut::RangeTableFunc(t) => operand!(mem, t, docexpr, set_docexpr, is_not_primary),
         NodeMut::RangeTableFuncCol(c) => {
+            c.type_name_mut().iter_mut().for_each(|t| mark_bpchar(mem, t));
             operand!(mem, c, colexpr, set_colexpr, is_open);
             operand!(mem, c, coldefexpr, set_coldefexpr, is_open);
         }
+        NodeMut::TypeName(t) => mark_bpchar(mem, t),
+        NodeMut::JsonTableColumn(c) => c.type_name_mut().iter_mut().for_each(|t| mark_bpchar(mem, t)),
         NodeMut::FuncCall(f) if is_call(f, "xmlexists") => wrap_items(mem, &mut f.args_mut(), is_not_primary),
         NodeMut::FuncCall(f) if has_operands(f) => {
             wrap_items(mem, &mut f.args_mut(), is_open);
@@ -173,6 +179,14 @@ fn is_open_in_indirection(node: &Node<'_>) -> bool {
 fn printed_with_parens(kind: K::Type, node: &Node<'_>) -> bool {
     matches!(kind, K::AEXPR_OP | K::AEXPR_DISTINCT)
         && matches!(node, Node::A_Expr(_) | Node::BoolExpr(_) | Node::NullTest(_) | Node::BooleanTest(_))
+}
+
+fn mark_bpchar<'m>(mem: MemoryToken<'m>, t: &mut nodes::TypeNameMut<'m, '_>) {
+    let bpchar = t.names().iter().filter_map(nodes::String::sval).eq(["pg_catalog", "bpchar"]);
+    if bpchar && t.typmods().is_empty() {
+        let names = ["pg_catalog", BPCHAR_MARK].map(|name| mem.make_string(Some(name)));
+        t.set_names(mem.make_list(&names));
+    }
 }
 
 /// Whether a call is written with its arguments as operands.

@@ -6,7 +6,7 @@ use access::{Refusal, RefusalKind};
 use pg_raw_parse::make::owned;
 use pg_raw_parse::{Owned, StmtList, nodes};
 
-use crate::parens::parenthesise;
+use crate::parens::{BPCHAR_MARK, parenthesise};
 use crate::{ffi, parse};
 
 /// A statement as it is meant to be sent: every relation replaced by its guard.
@@ -55,13 +55,14 @@ pub fn print(rewritten: &Rewritten) -> Result<Printed, Refusal> {
 
 /// The same for a tree that needed no rewriting.
 pub(crate) fn print_tree(tree: &nodes::RawStmt) -> Result<Printed, Refusal> {
-    let parenthesised = owned(|mem| {
+    let printable = owned(|mem| {
         let mut copy = mem.make_unique(tree);
         parenthesise(mem, copy.as_mut().stmt_mut());
         copy
     });
-    let printed = pg_raw_parse::deparse(&*parenthesised).map_err(|_| unprintable())?;
-    let text = printed.as_str().to_owned();
+    let printed = pg_raw_parse::deparse(&*printable).map_err(|_| unprintable())?;
+    // Wherever else this name stands, in a string of the client's say, the comparison finds what it does.
+    let text = printed.as_str().replace(BPCHAR_MARK, "bpchar");
     let read_back = parse::read(&text).map_err(|_| unprintable())?;
     match read_back.iter().collect::<Vec<_>>()[..] {
         [only] if ffi::same(only, tree) => Ok(Printed { text, tree: read_back }),

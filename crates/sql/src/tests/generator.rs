@@ -653,6 +653,8 @@ impl Generator {
             "oid",
             "pg_catalog.interval",
             "pg_catalog.bpchar(3)",
+            "pg_catalog.bpchar",
+            "pg_catalog.bpchar[]",
             "pg_catalog.varchar",
             "setof_t",
         ])

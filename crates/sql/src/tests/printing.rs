@@ -56,6 +56,7 @@ fn what_once_printed_otherwise() {
         "SELECT JSON_OBJECT(a : (b IS JSON) WITH UNIQUE KEYS)",
         "SELECT ((SELECT a) COLLATE \"C\").b, (a || b)[1], ((a.b).c).d, (-1)[1], (-1)::int, - (-1)",
         "SELECT 1 UNION (SELECT 2 UNION ALL SELECT 3 ORDER BY 1 LIMIT 1)",
+        "SELECT a::pg_catalog.bpchar, a::pg_catalog.bpchar[], a::bpchar, a::char, a::char(3)",
         "EXPLAIN (ANALYZE, FORMAT JSON) SELECT (NOT a) IS TRUE",
         "SELECT 0xFFFFFFFFFFFFFFFF, 0b11, 1_000, 1e400, $$'\\$$, U&'\\0041'",
     ] {
@@ -69,7 +70,7 @@ fn what_cannot_be_printed_is_refused() {
     for text in [
         "SELECT XMLPARSE(DOCUMENT a PRESERVE WHITESPACE)",
         "SELECT 1 FROM t, LATERAL JSON_TABLE(t.a, '$' COLUMNS (b int)) x",
-        "SELECT a::pg_catalog.bpchar",
+        "SELECT a::pg_catalog.bpchar, 'pg_catalog.veilgate_bpchar'",
     ] {
         assert_eq!(refused(text), Some(1), "{text}");
     }
