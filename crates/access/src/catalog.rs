@@ -44,10 +44,11 @@ impl Catalog {
         let Some(ty) = self.types.get(&oid) else { return FieldType::Other(format!("oid {oid}").into()) };
         match (&ty.kind, &*ty.schema, &*ty.name) {
             (TypeKind::Domain { base, .. }, _, _) => self.field_type(*base),
-            (TypeKind::Array { element }, _, _) => match self.field_type(*element) {
-                FieldType::Other(_) => FieldType::Other(ty.name.clone()),
-                element => FieldType::Array(Box::new(element)),
-            },
+            (TypeKind::Array { element }, _, _) => {
+                let element = self.field_type(*element);
+                let unknown = matches!(element, FieldType::Other(_));
+                if unknown { FieldType::Other(ty.name.clone()) } else { FieldType::Array(Box::new(element)) }
+            }
             (_, "pg_catalog", "text" | "varchar" | "bpchar") => FieldType::Text,
             (_, "pg_catalog", "int2" | "int4" | "int8") => FieldType::Int,
             (_, "pg_catalog", "numeric") => FieldType::Numeric,

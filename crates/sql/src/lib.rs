@@ -3,27 +3,44 @@
 //! | stage | from | to | file |
 //! |---|---|---|---|
 //! | parse | text | [`Batch`] of [`Statement`]s, each of a known kind | `parse.rs`, `statement.rs`, `settings.rs` |
+//! | scope | a [`Statement`] | [`Scope`]: the relations that it reads | `scope.rs`, `names.rs` |
+//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `analyze.rs`, `from.rs`, `expr.rs`, `calls.rs`, `barrier.rs`, `edits.rs`, `lower.rs` |
 //! | forward | a [`Statement`] that reads nothing | text | `forward.rs` |
 //! | print | [`Rewritten`] | [`Printed`]: text, and the tree that it reads back as | `print.rs`, `parens.rs` |
 //!
 //! Value in, value out: no I/O, no clock. Every stage runs inside [`on_stack`], and whatever a stage does not know it
 //! refuses.
 
+mod analyze;
+mod barrier;
+mod build;
+mod calls;
+mod edits;
+mod expr;
 mod ffi;
+mod figure;
 mod forward;
-#[expect(dead_code, unused_imports, reason = "not every list is asked by a stage")]
+mod from;
 mod lists;
+mod lower;
+mod names;
 mod nesting;
 mod parens;
 mod parse;
 mod print;
+mod range;
+mod rewrite;
+mod scope;
 mod settings;
 mod stack;
 mod statement;
 
 pub use forward::{Forwarded, forward, set_statement, show_path};
+pub use names::Session;
 pub use parse::{Batch, Limits, parse};
 pub use print::{Printed, Rewritten, print};
+pub use rewrite::rewrite;
+pub use scope::{Scope, scope};
 pub use settings::start_up_setting;
 pub use stack::on_stack;
 pub use statement::{Effect, Kind, Statement};

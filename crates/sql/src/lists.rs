@@ -97,6 +97,11 @@ pub(crate) fn collatable(oid: u32) -> bool {
     type_info(oid).is_some_and(|info| info.collatable)
 }
 
+/// Whether a column can have this type: pseudo-types are not of values.
+pub(crate) fn is_value_type(oid: u32) -> bool {
+    type_info(oid).is_some_and(|info| !matches!(info.category, 'P' | 'X'))
+}
+
 /// Whether reading or printing a value of this type looks a name up in the catalogue: the `reg*` types and `aclitem`.
 pub(crate) fn names_an_object(oid: u32) -> bool {
     type_info(oid).is_some_and(|info| {

@@ -234,6 +234,11 @@ fn mode(node: Node<'_>) -> Option<(&str, String)> {
     }
 }
 
+/// Whether `current_setting` of this name may be asked of the server.
+pub(crate) fn is_shown(name: &str) -> bool {
+    matches!(find(name), Ok(Rule::Free | Rule::OneOf(_) | Rule::Transaction | Rule::Pinned(..) | Rule::Shown))
+}
+
 /// SHOW.
 pub(crate) fn show(show: &nodes::VariableShowStmt) -> Result<Class, Refusal> {
     let name = show.name().unwrap_or_default().to_ascii_lowercase();

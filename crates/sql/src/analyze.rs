@@ -1,0 +1,566 @@
+//! A statement read with the server's own scoping: what every column stands for, which expressions may run over rows
+//! that the caller may not see, and which places of the tree are to be changed.
+//!
+//! The tree is read, never changed; `rewrite.rs` makes the edits that are found here. A node that is not known here is
+//! refused by name.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a node that is not named is refused, or changes nothing"
+)]
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use access::{Catalog, Guards, Refusal, RefusalKind};
+use pg_raw_parse::{Node, nodes, raw};
+
+use crate::barrier;
+use crate::edits::{Edit, Edits};
+use crate::figure::column_name;
+use crate::names::Session;
+use crate::range::{Facts, Hazard, Levels, Origin, Seen, Sight, Ty};
+
+/// Where a query stands: what its select list is at risk of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The statement itself: nothing filters above its select list.
+    Top,
+    /// Inside another query: its select list may be moved into the outer WHERE.
+    Inner,
+}
+
+/// What a query gives to its surroundings.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) columns: Vec<Seen>,
+    /// Whether it may have more columns than those.
+    pub(crate) open: bool,
+    /// Any part of it that can fail or tell, wherever it stands.
+    pub(crate) hazard: Option<Rc<Hazard>>,
+    /// A filtered relation that it reads, anywhere.
+    pub(crate) filtered: Option<usize>,
+    /// Whether it gives at most one row, whatever the data.
+    pub(crate) single_row: bool,
+}
+
+/// One name of WITH that is in sight.
+#[derive(Debug)]
+pub(crate) struct Cte {
+    pub(crate) name: Arc<str>,
+    pub(crate) columns: Rc<Vec<Seen>>,
+    pub(crate) open: bool,
+}
+
+/// What is gathered over one query, its subqueries included.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) hazard: Option<Rc<Hazard>>,
+    pub(crate) filtered: Option<usize>,
+}
+
+/// One mention of a relation in FROM.
+#[derive(Debug)]
+pub(crate) struct Mention {
+    /// Its place among the guards.
+    pub(crate) guard: usize,
+    /// The relation that is named.
+    pub(crate) relation: Arc<access::Relation>,
+}
+
+pub(crate) struct Analyzer<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) session: Session<'a>,
+    pub(crate) guards: &'a Guards,
+    pub(crate) levels: Levels,
+    pub(crate) ctes: Vec<Vec<Cte>>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) mentions: Vec<Mention>,
+    /// Columns used outside of GROUP BY, by level: for the rule of the primary key.
+    pub(crate) used: Vec<Vec<Use>>,
+    /// Schemas of unaliased relations by name: two of one name get distinct aliases.
+    pub(crate) unaliased: HashMap<Arc<str>, Vec<Arc<str>>>,
+    pub(crate) edits: Edits,
+}
+
+/// A column of a relation where it is used, and how it is written there.
+#[derive(Debug, Clone)]
+pub(crate) struct Use {
+    pub(crate) origin: Origin,
+    pub(crate) path: Vec<Arc<str>>,
+}
+
+impl<'a> Analyzer<'a> {
+    pub(crate) fn new(catalog: &'a Catalog, session: Session<'a>, guards: &'a Guards) -> Self {
+        Self {
+            catalog,
+            session,
+            guards,
+            levels: Levels::default(),
+            ctes: Vec::new(),
+            parts: Vec::new(),
+            mentions: Vec::new(),
+            used: Vec::new(),
+            unaliased: HashMap::new(),
+            edits: Edits::default(),
+        }
+    }
+
+    /// Reads one query.
+    pub(crate) fn select(&mut self, select: &nodes::SelectStmt, place: Place) -> Result<Body, Refusal> {
+        self.parts.push(Part::default());
+        self.ctes.push(Vec::new());
+        let body = self.with(select).and_then(|()| self.query(select, place));
+        self.ctes.pop();
+        let part = self.parts.pop().unwrap_or_default();
+        if let Some(outer) = self.parts.last_mut() {
+            outer.filtered = outer.filtered.or(part.filtered);
+            if outer.hazard.is_none() {
+                outer.hazard.clone_from(&part.hazard);
+            }
+        }
+        body.map(|body| Body { hazard: part.hazard, filtered: part.filtered, ..body })
+    }
+
+    fn with(&mut self, select: &nodes::SelectStmt) -> Result<(), Refusal> {
+        let Some(with) = select.with_clause() else { return Ok(()) };
+        for cte in with.ctes() {
+            let Node::SelectStmt(query) = cte.ctequery() else {
+                return Err(unsupported("a statement in WITH that writes", cte.location));
+            };
+            let name: Arc<str> = cte.ctename().unwrap_or_default().into();
+            let recursive = with.recursive && query.op != raw::SetOperation::SETOP_NONE;
+            let body = if recursive {
+                self.recursive(cte, &name, query)?
+            } else {
+                self.select(query, Place::Inner)?
+            };
+            let mut columns = renamed(body.columns, cte.aliascolnames());
+            self.search_and_cycle(cte, &mut columns)?;
+            self.bring(Cte { name, columns: Rc::new(columns), open: body.open });
+        }
+        Ok(())
+    }
+
+    fn bring(&mut self, cte: Cte) {
+        if let Some(frame) = self.ctes.last_mut() {
+            frame.push(cte);
+        }
+    }
+
+    /// A query that may name itself: its columns are those of its first arm, and may hold any filtered row.
+    fn recursive(
+        &mut self,
+        cte: &nodes::CommonTableExpr,
+        name: &Arc<str>,
+        query: &nodes::SelectStmt,
+    ) -> Result<Body, Refusal> {
+        let Some(first) = query.larg() else { return Err(unsupported("this form of WITH", cte.location)) };
+        // The first arm is read twice: once for its columns, once in its place. Its edits are the same both times.
+        let seed = self.select(first, Place::Inner)?;
+        let filtered = self.guards.relations.iter().position(|guard| guard.rows.is_some());
+        let mut columns = renamed(seed.columns, cte.aliascolnames());
+        for column in &mut columns {
+            column.facts.filtered = column.facts.filtered.or(filtered);
+            column.facts.origin = None;
+        }
+        self.search_and_cycle(cte, &mut columns)?;
+        self.bring(Cte { name: name.clone(), columns: Rc::new(columns.clone()), open: seed.open });
+        let body = self.select(query, Place::Inner);
+        if let Some(frame) = self.ctes.last_mut() {
+            frame.pop();
+        }
+        let body = body?;
+        let columns =
+            body.columns.into_iter().zip(columns).map(|(own, seen)| Seen { facts: seen.facts, ..own });
+        Ok(Body { columns: columns.collect(), ..body })
+    }
+
+    /// The columns that SEARCH and CYCLE add.
+    fn search_and_cycle(
+        &mut self,
+        cte: &nodes::CommonTableExpr,
+        columns: &mut Vec<Seen>,
+    ) -> Result<(), Refusal> {
+        if let Some(search) = cte.search_clause() {
+            columns.push(Seen { name: text(search.search_seq_column()), facts: Facts::of(Ty::Any) });
+        }
+        if let Some(cycle) = cte.cycle_clause() {
+            self.expression(cycle.cycle_mark_value())?;
+            self.expression(cycle.cycle_mark_default())?;
+            for name in [cycle.cycle_mark_column(), cycle.cycle_path_column()] {
+                columns.push(Seen { name: text(name), facts: Facts::of(Ty::Any) });
+            }
+        }
+        Ok(())
+    }
+
+    fn query(&mut self, select: &nodes::SelectStmt, place: Place) -> Result<Body, Refusal> {
+        if !select.locking_clause().is_empty() || select.into_clause().is_some() {
+            return Err(unsupported("INTO or a locking clause", -1));
+        }
+        let mut body = if select.op != raw::SetOperation::SETOP_NONE {
+            self.set_operation(select, place)?
+        } else if !select.values_lists().is_empty() {
+            self.values(select)?
+        } else {
+            self.plain(select, place)?
+        };
+        for node in [select.limit_offset(), select.limit_count()] {
+            let facts = self.expression(node)?;
+            // A limit below zero fails; a constant one is looked at here, another is not.
+            if !matches!(node, Node::None | Node::A_Const(_)) {
+                self.unsafe_part("LIMIT or OFFSET by an expression", -1);
+            }
+            let _ = facts;
+        }
+        body.single_row |= is_one(select.limit_count());
+        Ok(body)
+    }
+
+    fn set_operation(&mut self, select: &nodes::SelectStmt, place: Place) -> Result<Body, Refusal> {
+        let (Some(left), Some(right)) = (select.larg(), select.rarg()) else {
+            return Err(unsupported("this set operation", -1));
+        };
+        let left = self.select(left, place)?;
+        let right = self.select(right, place)?;
+        let mut columns = left.columns;
+        for (column, other) in columns.iter_mut().zip(&right.columns) {
+            let unified = self.unify(&[&column.facts, &other.facts], "a set operation over different types");
+            let facts = Facts { ty: unified.ty, ..unified };
+            column.facts = Facts { aggregated: false, origin: None, ..facts };
+        }
+        // ORDER BY of a set operation names its columns, or counts them.
+        for sort in select.sort_clause() {
+            if !matches!(sort.node(), Node::ColumnRef(_) | Node::A_Const(_)) {
+                return Err(unsupported("ORDER BY an expression over a set operation", sort.location));
+            }
+            barrier::sort_operator(sort)?;
+        }
+        Ok(Body { columns, open: left.open || right.open, hazard: None, filtered: None, single_row: false })
+    }
+
+    fn values(&mut self, select: &nodes::SelectStmt) -> Result<Body, Refusal> {
+        let mut columns: Vec<Seen> = Vec::new();
+        for row in select.values_lists() {
+            let Node::NodeList(row) = row else { return Err(unsupported("this form of VALUES", -1)) };
+            for (at, node) in row.iter().enumerate() {
+                let facts = self.expression(node)?;
+                // VALUES beside a relation can read its columns, and runs before the filter of that relation.
+                barrier::check(self, &facts)?;
+                match columns.get_mut(at) {
+                    Some(column) => {
+                        column.facts = self.unify(&[&column.facts, &facts], "VALUES of different types")
+                    }
+                    None => columns.push(Seen { name: format!("column{}", at + 1).into(), facts }),
+                }
+            }
+        }
+        for column in &mut columns {
+            column.facts.origin = None;
+        }
+        for sort in select.sort_clause() {
+            if !matches!(sort.node(), Node::ColumnRef(_) | Node::A_Const(_)) {
+                return Err(unsupported("ORDER BY an expression over VALUES", sort.location));
+            }
+            barrier::sort_operator(sort)?;
+        }
+        let single_row = select.values_lists().len() == 1;
+        Ok(Body { columns, open: false, hazard: None, filtered: None, single_row })
+    }
+
+    fn plain(&mut self, select: &nodes::SelectStmt, place: Place) -> Result<Body, Refusal> {
+        let sight = self.from_list(select.from_clause())?;
+        let open = sight.open;
+        self.levels.0.push(sight);
+        self.used.push(Vec::new());
+        let body = self.clauses(select, place, open);
+        self.used.pop();
+        self.levels.0.pop();
+        body
+    }
+
+    fn clauses(&mut self, select: &nodes::SelectStmt, place: Place, open: bool) -> Result<Body, Refusal> {
+        barrier::conditions(self, select.where_clause())?;
+        let (columns, starred) = self.targets(select, place)?;
+        barrier::conditions(self, select.having_clause())?;
+        let aliases = Aliases(&columns);
+        for sort in select.sort_clause() {
+            barrier::sort_operator(sort)?;
+            if let Some(facts) = self.by_output(sort.node(), &aliases)? {
+                barrier::index_order(self, sort.node(), &facts)?;
+            }
+        }
+        for node in select.distinct_clause() {
+            self.by_output(node, &aliases)?;
+        }
+        for window in select.window_clause() {
+            let Node::WindowDef(window) = window else { return Err(unsupported("this window", -1)) };
+            self.window(window)?;
+        }
+        let keys = self.grouping(select, &aliases)?;
+        let aggregated = !select.group_clause().is_empty() || !matches!(select.having_clause(), Node::None);
+        if !select.group_clause().is_empty() {
+            self.group_by_key(select, &keys);
+        }
+        let plain_aggregate = select.group_clause().is_empty()
+            && (aggregated || columns.iter().any(|column| column.facts.aggregated))
+            && !self.has_window(select);
+        let single_row = plain_aggregate || select.from_clause().is_empty();
+        let columns = columns
+            .into_iter()
+            .map(|column| Seen { facts: Facts { aggregated: false, ..column.facts }, ..column })
+            .collect();
+        Ok(Body { columns, open: open && starred, hazard: None, filtered: None, single_row })
+    }
+
+    fn has_window(&self, select: &nodes::SelectStmt) -> bool {
+        let mut found = !select.window_clause().is_empty();
+        for target in select.target_list() {
+            if !matches!(target.val(), Node::None) {
+                pg_raw_parse::walk::walk(target.val(), |node| {
+                    if let Node::FuncCall(call) = node {
+                        found |= call.over().is_some();
+                    }
+                });
+            }
+        }
+        found
+    }
+
+    /// The select list; whether a star is in it.
+    fn targets(&mut self, select: &nodes::SelectStmt, place: Place) -> Result<(Vec<Seen>, bool), Refusal> {
+        let mut columns = Vec::with_capacity(select.target_list().len());
+        let mut starred = false;
+        for target in select.target_list() {
+            if let Some(qualifier) = star(target.val()) {
+                starred = true;
+                self.star(target.val(), &qualifier, &mut columns)?;
+                continue;
+            }
+            let facts = self.expression(target.val())?;
+            if place == Place::Inner {
+                barrier::check(self, &facts)?;
+            }
+            self.keep_name(target);
+            let name = target.name().map_or_else(|| column_name(target.val()), str::to_owned);
+            columns.push(Seen { name: name.into(), facts });
+        }
+        Ok((columns, starred))
+    }
+
+    /// An output column that is renamed by an edit of its expression keeps the name that it had.
+    fn keep_name(&mut self, target: &nodes::ResTarget) {
+        if target.name().is_some() {
+            return;
+        }
+        let renames = match target.val() {
+            Node::SQLValueFunction(function) => self.edits.has(function),
+            Node::FuncCall(call) => matches!(self.edits.of(call), Some(Edit::Value { .. })),
+            Node::ColumnRef(column) => {
+                matches!(self.edits.of(column), Some(Edit::Column(path)) if path.len() == 1)
+            }
+            _ => false,
+        };
+        if renames {
+            self.edits.add(target, Edit::Name(column_name(target.val()).into()));
+        }
+    }
+
+    /// `*`, `c.*`, `s.c.*`.
+    fn star(&mut self, node: Node<'_>, qualifier: &[&str], columns: &mut Vec<Seen>) -> Result<(), Refusal> {
+        let location = if let Node::ColumnRef(column) = node { column.location } else { -1 };
+        if qualifier.is_empty() {
+            let Some(level) = self.levels.0.last().cloned() else { return Ok(()) };
+            for column in &level.columns {
+                self.note_use(&column.facts, vec![column.name.clone()]);
+                columns.push(column.clone());
+            }
+            return Ok(());
+        }
+        let item = self.qualifier(qualifier, location)?;
+        let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
+        if let Node::ColumnRef(column) = node
+            && (qualifier.len() > 1 || item.sent_alias.is_some())
+        {
+            self.edits.add(column, Edit::Star(alias.clone()));
+        }
+        for column in &item.columns {
+            self.note_use(&column.facts, vec![alias.clone(), column.name.clone()]);
+            columns.push(column.clone());
+        }
+        Ok(())
+    }
+
+    /// An expression of ORDER BY or DISTINCT ON: a name may be that of an output column.
+    fn by_output(&mut self, node: Node<'_>, aliases: &Aliases<'_>) -> Result<Option<Facts>, Refusal> {
+        match node {
+            Node::None | Node::A_Const(_) => Ok(None),
+            Node::ColumnRef(column) if aliases.find(column).is_some() => Ok(aliases.find(column).cloned()),
+            _ => self.expression(node).map(Some),
+        }
+    }
+
+    /// GROUP BY: the columns that it groups by, plain ones.
+    fn grouping(
+        &mut self,
+        select: &nodes::SelectStmt,
+        aliases: &Aliases<'_>,
+    ) -> Result<Vec<Origin>, Refusal> {
+        let mut keys = Vec::new();
+        for node in select.group_clause() {
+            self.group_item(node, aliases, &mut keys)?;
+        }
+        Ok(keys)
+    }
+
+    fn group_item(
+        &mut self,
+        node: Node<'_>,
+        aliases: &Aliases<'_>,
+        keys: &mut Vec<Origin>,
+    ) -> Result<(), Refusal> {
+        match node {
+            Node::GroupingSet(set) => {
+                for part in set.content() {
+                    self.group_item(part, aliases, keys)?;
+                }
+            }
+            Node::NodeList(list) => {
+                for part in list {
+                    self.group_item(part, aliases, keys)?;
+                }
+            }
+            Node::A_Const(constant) => {
+                let nth =
+                    constant.val().and_then(|value| usize::try_from(value.numeric_value::<i64>()?).ok());
+                let column = nth.and_then(|nth| aliases.0.get(nth.checked_sub(1)?));
+                keys.extend(column.and_then(|column| column.facts.origin.clone()));
+            }
+            // An input column goes before an output column of that name.
+            Node::ColumnRef(column) => match (self.input_column(column)?, aliases.find(column)) {
+                (false, Some(facts)) => keys.extend(facts.origin.clone()),
+                _ => keys.extend(self.expression(node)?.origin),
+            },
+            _ => {
+                self.expression(node)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn input_column(&self, column: &nodes::ColumnRef) -> Result<bool, Refusal> {
+        let mut names = column.fields().iter();
+        let (Some(Node::String(name)), None) = (names.next(), names.next()) else { return Ok(true) };
+        let found = self.levels.unqualified(name.sval().unwrap_or_default(), column.location)?;
+        Ok(found.is_some())
+    }
+
+    /// The frame of a window: its expressions.
+    pub(crate) fn window(&mut self, window: &nodes::WindowDef) -> Result<(), Refusal> {
+        for node in window.partition_clause() {
+            self.expression(node)?;
+        }
+        for sort in window.order_clause() {
+            barrier::sort_operator(sort)?;
+            self.expression(sort.node())?;
+        }
+        for node in [window.start_offset(), window.end_offset()] {
+            if !matches!(node, Node::None) {
+                self.expression(node)?;
+                self.unsafe_part("the offset of a window frame", window.location);
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers a part that can fail or tell.
+    pub(crate) fn unsafe_part(&mut self, what: impl Into<String>, location: i32) -> Option<Rc<Hazard>> {
+        let hazard = Rc::new(Hazard { what: what.into(), location });
+        if let Some(part) = self.parts.last_mut()
+            && part.hazard.is_none()
+        {
+            part.hazard = Some(hazard.clone());
+        }
+        Some(hazard)
+    }
+
+    /// Remembers that a filtered relation is read.
+    pub(crate) fn note_filtered(&mut self, filtered: Option<usize>) {
+        if let Some(part) = self.parts.last_mut() {
+            part.filtered = part.filtered.or(filtered);
+        }
+    }
+
+    /// Remembers the use of a relation's plain column.
+    pub(crate) fn note_use(&mut self, facts: &Facts, path: Vec<Arc<str>>) {
+        let Some(origin) = &facts.origin else { return };
+        // A subquery may use a column of a query around it.
+        for used in &mut self.used {
+            used.push(Use { origin: origin.clone(), path: path.clone() });
+        }
+    }
+}
+
+/// The output columns of a query, where ORDER BY and GROUP BY may name them.
+struct Aliases<'c>(&'c [Seen]);
+
+impl Aliases<'_> {
+    fn find(&self, column: &nodes::ColumnRef) -> Option<&Facts> {
+        let mut names = column.fields().iter();
+        let (Some(Node::String(name)), None) = (names.next(), names.next()) else { return None };
+        let name = name.sval()?;
+        self.0.iter().find(|seen| &*seen.name == name).map(|seen| &seen.facts)
+    }
+}
+
+/// The qualifier of a star, if this is one.
+fn star(node: Node<'_>) -> Option<Vec<&str>> {
+    let Node::ColumnRef(column) = node else { return None };
+    let fields = column.fields();
+    let last = fields.len().checked_sub(1)?;
+    matches!(fields.get(last), Some(Node::A_Star(_)))
+        .then(|| fields.iter().take(last).filter_map(Node::as_str).collect())
+}
+
+/// The first columns under other names.
+pub(crate) fn renamed(mut columns: Vec<Seen>, names: &pg_raw_parse::list::NodeList) -> Vec<Seen> {
+    for (column, name) in columns.iter_mut().zip(names) {
+        if let Some(name) = name.as_str() {
+            column.name = name.into();
+        }
+    }
+    columns
+}
+
+/// Whether a LIMIT is the constant 0 or 1.
+fn is_one(node: Node<'_>) -> bool {
+    let Node::A_Const(constant) = node else { return false };
+    constant
+        .val()
+        .and_then(|value| value.numeric_value::<i64>())
+        .is_some_and(|limit| (0..=1).contains(&limit))
+}
+
+fn text(name: Option<&str>) -> Arc<str> {
+    name.unwrap_or_default().into()
+}
+
+/// A form that is not mediated.
+pub(crate) fn unsupported(what: &str, location: i32) -> Refusal {
+    Refusal::new(RefusalKind::Unsupported, format!("{what} is not mediated by this version")).at(location)
+}
+
+/// The level that a FROM clause brings, shared with what may look back at it.
+pub(crate) fn one(sights: Vec<Rc<Sight>>) -> Rc<Sight> {
+    let mut sights = sights.into_iter();
+    match (sights.next(), sights.next()) {
+        (None, _) => Rc::new(Sight::default()),
+        (Some(only), None) => only,
+        (Some(first), Some(second)) => {
+            let both = (*first).clone().beside((*second).clone());
+            Rc::new(sights.fold(both, |all, next| all.beside((*next).clone())))
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! Every node that calls something: functions, operators, casts, types, collations. By name along `pg_catalog` alone,
+//! from the reviewed list, and written with its schema.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused, or unsafe")]
+
+use std::sync::Arc;
+
+use access::{Refusal, RefusalKind, TypeKind};
+use pg_raw_parse::{ConstValue, Node, nodes};
+
+use crate::analyze::{Analyzer, unsupported};
+use crate::barrier;
+use crate::edits::Edit;
+use crate::lists::{self, Arg, CallKind, Safety, oid};
+use crate::range::{Collation, Facts, Ty};
+use crate::settings;
+
+/// The first oid that the server does not give to its own types.
+const FIRST_USER_OID: u32 = 16384;
+
+impl Analyzer<'_> {
+    /// `f(…)`, an aggregate or a window function.
+    pub(crate) fn call(&mut self, call: &nodes::FuncCall) -> Result<Facts, Refusal> {
+        let name = self.function_name(call)?;
+        if let Some(facts) = self.about_the_session(&name, call)? {
+            return Ok(facts);
+        }
+        if let Some(reason) = lists::why_unlisted(&name) {
+            let message = format!("function `{name}` is not on the list of calls: {reason}");
+            return Err(Refusal::new(RefusalKind::UnlistedCall, message).at(call.location));
+        }
+        self.edits.add(call, Edit::Function(name.as_str().into()));
+        let mut args = Vec::with_capacity(call.args().len());
+        let mut named = call.func_variadic;
+        for node in call.args() {
+            named |= matches!(node, Node::NamedArgExpr(_));
+            args.push(self.expression(node)?);
+        }
+        let mut over_rows = Facts::of(Ty::Any);
+        for sort in call.agg_order() {
+            barrier::sort_operator(sort)?;
+            over_rows.absorb(&self.expression(sort.node())?);
+        }
+        over_rows.absorb(&self.expression(call.agg_filter())?);
+        if let Some(window) = call.over() {
+            self.window(window)?;
+        }
+        let types: Vec<Arg> = args.iter().map(|facts| self.argument(facts.ty)).collect();
+        let resolved =
+            if named || call.agg_within_group { None } else { lists::resolve_function(&name, &types) };
+        let (result, safe) = resolved.map_or((None, Safety::Unsafe), |found| (found.result, found.safe));
+        let mut facts = Facts::of(result.map_or(Ty::Any, Ty::Known));
+        for arg in &args {
+            facts.absorb(arg);
+        }
+        let safe = self.is_safe(safe, facts.collation, false);
+        let aggregate = lists::functions(&name).iter().any(|overload| overload.kind == CallKind::Aggregate);
+        if aggregate || call.over().is_some() {
+            if !safe {
+                self.unsafe_part(format!("{name}()"), call.location);
+            }
+            // What an aggregate gives is made of rows that were filtered; nothing moves below it.
+            return Ok(Facts { aggregated: true, reads: facts.reads, ..Facts::of(facts.ty) });
+        }
+        if !safe {
+            let hazard = self.unsafe_part(format!("{name}()"), call.location);
+            if !facts.aggregated {
+                facts.hazard = facts.hazard.or(hazard);
+            }
+        }
+        if !matches!(facts.ty, Ty::Known(ty) if lists::collatable(ty)) && facts.ty != Ty::Any {
+            facts.collation = Collation::Default;
+        }
+        facts.origin = None;
+        Ok(facts)
+    }
+
+    fn function_name(&self, call: &nodes::FuncCall) -> Result<String, Refusal> {
+        let parts: Vec<&str> = call.funcname().iter().filter_map(Node::as_str).collect();
+        match parts.as_slice() {
+            [name] | ["pg_catalog", name] => Ok((*name).to_owned()),
+            _ => {
+                let message = format!("function `{}` is not on the list of calls", parts.join("."));
+                Err(Refusal::new(RefusalKind::UnlistedCall, message)
+                    .hint("functions of pg_catalog can be called, without their schema or with it")
+                    .at(call.location))
+            }
+        }
+    }
+
+    /// Functions that ask about the session: the gateway knows the answer, or lets through what tells nothing.
+    fn about_the_session(&mut self, name: &str, call: &nodes::FuncCall) -> Result<Option<Facts>, Refusal> {
+        let answer = match (name, call.args().len()) {
+            ("current_schema", 0) => {
+                let schema = self.session.schemas(self.catalog).next().cloned();
+                Edit::Value { text: schema, ty: "name" }
+            }
+            ("current_database" | "version" | "pg_backend_pid" | "pg_is_in_recovery", 0) => {
+                Edit::Function(name.into())
+            }
+            ("current_setting", 1 | 2) => {
+                let setting = match call.args().first() {
+                    Some(Node::A_Const(constant)) => match constant.val() {
+                        Some(ConstValue::String(setting)) => Some(setting.to_ascii_lowercase()),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                match setting.as_deref() {
+                    Some("search_path") => {
+                        let path = crate::forward::show_path(self.session.search_path);
+                        Edit::Value { text: Some(path.into()), ty: "text" }
+                    }
+                    Some(setting) if settings::is_shown(setting) => Edit::Function(name.into()),
+                    _ => {
+                        let message =
+                            "current_setting() is for the settings that SHOW answers, named by a constant";
+                        return Err(Refusal::new(RefusalKind::Setting, message).at(call.location));
+                    }
+                }
+            }
+            _ => return Ok(None),
+        };
+        self.edits.add(call, answer);
+        let ty = match name {
+            "current_schema" | "current_database" => oid::NAME,
+            "pg_backend_pid" => oid::INT4,
+            "pg_is_in_recovery" => oid::BOOL,
+            _ => oid::TEXT,
+        };
+        Ok(Some(Facts::of(Ty::Known(ty))))
+    }
+
+    /// `left op right`, with what the list says of it.
+    pub(crate) fn operator(
+        &mut self,
+        name: &str,
+        left: Option<&Facts>,
+        right: &Facts,
+        location: i32,
+    ) -> Result<Facts, Refusal> {
+        self.matched(name, left, right, false, location)
+    }
+
+    /// `left LIKE right`; whether the pattern is a constant that cannot fail.
+    pub(crate) fn matching(
+        &mut self,
+        name: &str,
+        left: &Facts,
+        right: &Facts,
+        constant_pattern: bool,
+        location: i32,
+    ) -> Result<Facts, Refusal> {
+        self.matched(name, Some(left), right, constant_pattern, location)
+    }
+
+    fn matched(
+        &mut self,
+        name: &str,
+        left: Option<&Facts>,
+        right: &Facts,
+        constant_pattern: bool,
+        location: i32,
+    ) -> Result<Facts, Refusal> {
+        let (left_arg, right_arg) = self.operands(left.map(|facts| facts.ty), right.ty);
+        let Some(found) = lists::resolve_operator(name, left_arg, right_arg) else {
+            return self.no_operator(name, left, right, location);
+        };
+        if !found.listed {
+            let message = format!("operator `{name}` is not on the list of calls");
+            return Err(Refusal::new(RefusalKind::UnlistedCall, message).at(location));
+        }
+        let mut facts = Facts::of(found.result.map_or(Ty::Any, Ty::Known));
+        for side in left.into_iter().chain([right]) {
+            facts.absorb(side);
+        }
+        facts.origin = None;
+        if !self.is_safe(found.safe, facts.collation, constant_pattern) {
+            let hazard = self.unsafe_part(format!("operator {name}"), location);
+            if !facts.aggregated {
+                facts.hazard = facts.hazard.or(hazard);
+            }
+        }
+        if !matches!(facts.ty, Ty::Known(ty) if lists::collatable(ty)) {
+            facts.collation = Collation::Default;
+        }
+        Ok(facts)
+    }
+
+    /// No overload takes these operands, as far as is known: the server will say so, or knows better.
+    fn no_operator(
+        &mut self,
+        name: &str,
+        left: Option<&Facts>,
+        right: &Facts,
+        location: i32,
+    ) -> Result<Facts, Refusal> {
+        let listed = lists::operators(name);
+        if listed.is_empty() || listed.iter().any(|overload| !overload.listed) {
+            let message = format!("operator `{name}` is not on the list of calls");
+            return Err(Refusal::new(RefusalKind::UnlistedCall, message).at(location));
+        }
+        let mut facts = Facts::of(Ty::Any);
+        for side in left.into_iter().chain([right]) {
+            facts.absorb(side);
+        }
+        facts.hazard = self.unsafe_part(format!("operator {name}"), location);
+        facts.origin = None;
+        Ok(facts)
+    }
+
+    /// A number beside a value of another type becomes what the operator makes of it, before any row is read.
+    fn operands(&self, left: Option<Ty>, right: Ty) -> (Option<Arg>, Arg) {
+        let number_is_literal = |number: Ty, other: Option<Ty>| match (number, other) {
+            (Ty::Number(_), Some(Ty::Known(_) | Ty::Any)) => Arg::Literal,
+            (ty, _) => self.argument(ty),
+        };
+        (left.map(|left| number_is_literal(left, Some(right))), number_is_literal(right, left))
+    }
+
+    pub(crate) fn argument(&self, ty: Ty) -> Arg {
+        match ty {
+            Ty::Literal => Arg::Literal,
+            Ty::Any => Arg::Any,
+            Ty::Number(oid) => Arg::Known(oid),
+            Ty::Known(oid) if oid < FIRST_USER_OID => Arg::Known(oid),
+            Ty::Known(oid) => match self.catalog.types.get(&oid).map(|ty| &ty.kind) {
+                Some(TypeKind::Enum) => Arg::Enum(oid),
+                Some(TypeKind::Domain { base, .. }) => self.argument(Ty::Known(*base)),
+                Some(TypeKind::Array { element }) => match self.argument(Ty::Known(*element)) {
+                    Arg::Enum(_) => Arg::EnumArray(oid),
+                    _ => Arg::Known(oid),
+                },
+                _ => Arg::Known(oid),
+            },
+        }
+    }
+
+    pub(crate) fn element(&self, ty: u32) -> Ty {
+        if let Some(element) = lists::element(ty) {
+            return Ty::Known(element);
+        }
+        match self.catalog.types.get(&ty).map(|ty| &ty.kind) {
+            Some(TypeKind::Array { element }) => Ty::Known(*element),
+            _ => Ty::Any,
+        }
+    }
+
+    fn is_safe(&self, safety: Safety, collation: Collation, constant_pattern: bool) -> bool {
+        let known = match collation {
+            Collation::Default => true,
+            Collation::Named(oid) => {
+                self.catalog.collations.get(&oid).is_some_and(|collation| collation.deterministic)
+            }
+            Collation::Conflict => return false,
+        };
+        match safety {
+            Safety::Safe => true,
+            Safety::Search => known,
+            Safety::Pattern => known && constant_pattern,
+            Safety::Unsafe => false,
+        }
+    }
+
+    /// `x::type`.
+    pub(crate) fn cast(&mut self, cast: &nodes::TypeCast) -> Result<Facts, Refusal> {
+        let Some(name) = cast.type_name() else { return Err(unsupported("this cast", cast.location)) };
+        let to = self.type_name(name)?;
+        let mut facts = self.expression(cast.arg())?;
+        let from = facts.ty;
+        facts.ty = to;
+        facts.origin = None;
+        // A constant, or a parameter that takes the type of the cast, is read before any row is.
+        let constant = matches!(cast.arg(), Node::A_Const(_)) || from == Ty::Literal;
+        let length = name.typmods().is_empty();
+        if !constant && !self.is_safe_cast(from, to, length) {
+            let hazard = self.unsafe_part("a cast", cast.location);
+            if !facts.aggregated {
+                facts.hazard = facts.hazard.or(hazard);
+            }
+        }
+        Ok(facts)
+    }
+
+    fn is_safe_cast(&self, from: Ty, to: Ty, without_length: bool) -> bool {
+        let (Ty::Known(from) | Ty::Number(from), Ty::Known(to)) = (from, to) else { return false };
+        let from = match self.argument(Ty::Known(from)) {
+            Arg::Enum(_) => oid::ANYENUM,
+            _ => from,
+        };
+        let safe = lists::cast(from, to).is_some_and(|cast| cast.safe);
+        safe && (without_length || lists::length_is_safe(to))
+    }
+
+    /// A type by name: built in, or an enum of the caller's path.
+    pub(crate) fn type_name(&mut self, name: &nodes::TypeName) -> Result<Ty, Refusal> {
+        let unlisted = |shown: &str| {
+            let message = format!("type `{shown}` is not on the list of types");
+            Refusal::new(RefusalKind::UnlistedCall, message).at(name.location)
+        };
+        let parts: Vec<&str> = name.names().iter().filter_map(nodes::String::sval).collect();
+        if name.pct_type || name.setof {
+            return Err(unlisted(&parts.join(".")));
+        }
+        for modifier in name.typmods() {
+            if !matches!(modifier, Node::A_Const(_)) {
+                return Err(unlisted(&parts.join(".")));
+            }
+        }
+        let (schema, last) = match parts.as_slice() {
+            [last] => (None, *last),
+            [schema, last] => (Some(*schema), *last),
+            _ => return Err(unlisted(&parts.join("."))),
+        };
+        let found = self.named_type(schema, last).ok_or_else(|| unlisted(&parts.join(".")))?;
+        self.edits.add(name, Edit::Type { schema: found.schema, name: last.into() });
+        if name.array_bounds().is_empty() {
+            return Ok(Ty::Known(found.oid));
+        }
+        Ok(lists::array_of(found.oid).map_or(Ty::Any, Ty::Known))
+    }
+
+    fn named_type(&self, schema: Option<&str>, name: &str) -> Option<NamedType> {
+        let built_in = lists::builtin_type(name).filter(|_| matches!(schema, None | Some("pg_catalog")));
+        if let Some(oid) = built_in {
+            // What names an object of the catalogue, or is no type of a value, is not for callers.
+            let pseudo = self.catalog.types.get(&oid).is_some_and(|ty| ty.kind == TypeKind::Pseudo);
+            let listed = !lists::names_an_object(oid) && !pseudo && lists::is_value_type(oid);
+            return listed.then(|| NamedType { oid, schema: "pg_catalog".into() });
+        }
+        let ty = match schema {
+            Some(schema) => self.catalog.type_named(schema, name),
+            None => {
+                self.session.schemas(self.catalog).find_map(|schema| self.catalog.type_named(schema, name))
+            }
+        }?;
+        let usable = match ty.kind {
+            TypeKind::Enum => true,
+            // Reading a value of a domain with a CHECK can call anything.
+            TypeKind::Domain { base, constrained } => !constrained && base < FIRST_USER_OID,
+            _ => false,
+        };
+        usable.then(|| NamedType { oid: self.base(ty.oid), schema: ty.schema.clone() })
+    }
+
+    fn base(&self, oid: u32) -> u32 {
+        match self.catalog.types.get(&oid).map(|ty| &ty.kind) {
+            Some(TypeKind::Domain { base, .. }) => *base,
+            _ => oid,
+        }
+    }
+
+    /// `x COLLATE c`: of `pg_catalog`, or of the caller's path.
+    pub(crate) fn collate(&mut self, collate: &nodes::CollateClause) -> Result<Facts, Refusal> {
+        let mut facts = self.expression(collate.arg())?;
+        let parts: Vec<&str> = collate.collname().iter().filter_map(Node::as_str).collect();
+        let (schema, name) = match parts.as_slice() {
+            [name] => (None, *name),
+            [schema, name] => (Some(*schema), *name),
+            _ => return Err(unsupported("this COLLATE", collate.location)),
+        };
+        let schemas: Vec<&str> = match schema {
+            Some(schema) => vec![schema],
+            None => std::iter::once("pg_catalog")
+                .chain(self.session.schemas(self.catalog).map(|schema| &**schema))
+                .collect(),
+        };
+        let found = schemas.iter().find_map(|schema| {
+            let fits =
+                |(_, known): &(&u32, &access::Collation)| &*known.schema == *schema && &*known.name == name;
+            self.catalog.collations.iter().find(fits)
+        });
+        let Some((oid, known)) = found else {
+            let message = format!("collation \"{name}\" does not exist");
+            return Err(Refusal::new(RefusalKind::UnlistedCall, message).at(collate.location));
+        };
+        facts.collation = Collation::Named(*oid);
+        facts.origin = None;
+        let schema: Arc<str> = known.schema.clone();
+        self.edits.add(collate, Edit::Collation { schema, name: name.into() });
+        Ok(facts)
+    }
+
+    /// Several expressions whose values stand for each other: CASE, COALESCE, set operations.
+    pub(crate) fn unify(&mut self, parts: &[&Facts], what: &str) -> Facts {
+        let mut facts = Facts::of(Ty::Literal);
+        for part in parts {
+            facts.absorb(part);
+        }
+        let typed: Vec<Ty> = parts.iter().map(|part| part.ty).collect();
+        let known = typed.iter().copied().filter(|ty| !matches!(ty, Ty::Literal | Ty::Number(_)));
+        let known: Vec<Ty> = known.collect();
+        match known.first() {
+            None => facts.ty = typed.into_iter().find(|ty| *ty != Ty::Literal).unwrap_or(Ty::Literal),
+            Some(first) if known.iter().all(|ty| ty == first) => facts.ty = *first,
+            Some(_) => {
+                let into = known
+                    .iter()
+                    .copied()
+                    .find(|to| known.iter().all(|from| self.is_safe_cast(*from, *to, true)));
+                facts.ty = into.unwrap_or(Ty::Any);
+                if into.is_none() {
+                    let hazard = self.unsafe_part(what, -1);
+                    facts.hazard = facts.hazard.or(hazard);
+                }
+            }
+        }
+        facts
+    }
+}
+
+struct NamedType {
+    oid: u32,
+    schema: Arc<str>,
+}

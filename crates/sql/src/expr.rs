@@ -1,0 +1,555 @@
+//! Expressions: what each reads, of which type it is, and whether any part of it can fail or tell.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "a node that is not named is refused")]
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use access::{Refusal, RefusalKind};
+use pg_raw_parse::{ConstValue, Node, nodes, raw};
+
+use crate::analyze::{Analyzer, Body, Place, unsupported};
+use crate::edits::Edit;
+use crate::lists::{self, oid};
+use crate::range::{Collation, Facts, Found, Item, Seen, Ty};
+
+/// Columns that every table has and no guard.
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
+
+impl Analyzer<'_> {
+    /// Reads an expression.
+    pub(crate) fn expression(&mut self, node: Node<'_>) -> Result<Facts, Refusal> {
+        match node {
+            Node::None => Ok(Facts::of(Ty::Literal)),
+            Node::A_Const(constant) => Ok(Facts::of(constant_type(constant))),
+            Node::ParamRef(parameter) => Ok(Facts::of(self.parameter(parameter.number))),
+            Node::ColumnRef(column) => self.column(column),
+            Node::A_Expr(expression) => self.operation(expression),
+            Node::BoolExpr(boolean) => self.all(boolean.args().iter(), Ty::Known(oid::BOOL)),
+            Node::NullTest(test) => self.all([test.arg()], Ty::Known(oid::BOOL)),
+            Node::BooleanTest(test) => self.all([test.arg()], Ty::Known(oid::BOOL)),
+            Node::TypeCast(cast) => self.cast(cast),
+            Node::CollateClause(collate) => self.collate(collate),
+            Node::FuncCall(call) => self.call(call),
+            Node::A_Indirection(indirection) => self.indirection(indirection),
+            Node::A_ArrayExpr(array) => self.array(array),
+            Node::RowExpr(row) => self.all(row.args().iter(), Ty::Any),
+            Node::CaseExpr(case) => self.case(case),
+            Node::CoalesceExpr(coalesce) => {
+                let parts = self.each(coalesce.args().iter())?;
+                Ok(self.unify(&parts.iter().collect::<Vec<_>>(), "COALESCE over different types"))
+            }
+            Node::MinMaxExpr(extreme) => self.extreme(extreme),
+            Node::SubLink(link) => self.sublink(link),
+            Node::SQLValueFunction(function) => Ok(self.value_function(function)),
+            Node::GroupingFunc(grouping) => {
+                let facts = self.all(grouping.args().iter(), Ty::Known(oid::INT4))?;
+                Ok(Facts { aggregated: true, ..facts })
+            }
+            Node::NamedArgExpr(named) => self.expression(named.arg()),
+            Node::XmlExpr(xml) => self.xml(xml),
+            Node::XmlSerialize(xml) => {
+                if let Some(name) = xml.type_name() {
+                    self.type_name(name)?;
+                }
+                let mut facts = self.all([xml.expr()], Ty::Any)?;
+                facts.hazard = self.unsafe_part("XMLSERIALIZE", xml.location);
+                Ok(facts)
+            }
+            Node::SetToDefault(_) => Err(unsupported("DEFAULT", -1)),
+            Node::JsonFuncExpr(_)
+            | Node::JsonObjectConstructor(_)
+            | Node::JsonArrayConstructor(_)
+            | Node::JsonArrayQueryConstructor(_)
+            | Node::JsonObjectAgg(_)
+            | Node::JsonArrayAgg(_)
+            | Node::JsonIsPredicate(_)
+            | Node::JsonParseExpr(_)
+            | Node::JsonScalarExpr(_)
+            | Node::JsonSerializeExpr(_) => Err(unsupported("SQL/JSON syntax", -1)
+                .hint("the functions and operators of jsonb do the same: `->`, `->>`, `@>`, `jsonb_agg`")),
+            _ => Err(unsupported("this form of expression", -1)),
+        }
+    }
+
+    fn each<'n>(&mut self, nodes: impl IntoIterator<Item = Node<'n>>) -> Result<Vec<Facts>, Refusal> {
+        nodes.into_iter().map(|node| self.expression(node)).collect()
+    }
+
+    /// All parts together, as a value of this type.
+    fn all<'n>(&mut self, nodes: impl IntoIterator<Item = Node<'n>>, ty: Ty) -> Result<Facts, Refusal> {
+        let mut facts = Facts::of(ty);
+        for node in nodes {
+            facts.absorb(&self.expression(node)?);
+        }
+        if ty == Ty::Known(oid::BOOL) {
+            facts.collation = Collation::Default;
+        }
+        Ok(facts)
+    }
+
+    fn parameter(&self, number: i32) -> Ty {
+        let declared = usize::try_from(number)
+            .ok()
+            .and_then(|number| self.session.parameters.get(number.checked_sub(1)?));
+        match declared {
+            Some(0) | None => Ty::Literal,
+            Some(oid) => Ty::Known(*oid),
+        }
+    }
+
+    fn column(&mut self, column: &nodes::ColumnRef) -> Result<Facts, Refusal> {
+        let fields: Vec<&str> = column.fields().iter().filter_map(Node::as_str).collect();
+        if fields.len() != column.fields().len() {
+            return Err(unsupported("`*` as an expression", column.location));
+        }
+        let Some((name, qualifier)) = fields.split_last() else {
+            return Err(unsupported("a column without a name", column.location));
+        };
+        if qualifier.is_empty() {
+            return match self.levels.unqualified(name, column.location)? {
+                Some(Found::Column(facts)) => {
+                    self.note_use(&facts, vec![(*name).into()]);
+                    self.note_filtered(facts.filtered);
+                    Ok(facts)
+                }
+                Some(Found::Row(item)) => {
+                    if let Some(sent) = &item.sent_alias {
+                        self.edits.add(column, Edit::Column(vec![sent.clone()]));
+                    }
+                    Ok(self.row(&item))
+                }
+                Some(Found::Open) => Ok(self.unknown(column.location)),
+                None => Err(missing(&fields, column.location)),
+            };
+        }
+        let item = self.qualifier(qualifier, column.location)?;
+        let Some(seen) = named(&item, name, column.location)? else {
+            if item.open {
+                return Ok(self.unknown(column.location));
+            }
+            return Err(missing(&fields, column.location));
+        };
+        let facts = seen.facts.clone();
+        let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
+        let path = vec![alias, seen.name.clone()];
+        if qualifier.len() > 1 || item.sent_alias.is_some() {
+            self.edits.add(column, Edit::Column(path.clone()));
+        }
+        self.note_use(&facts, path);
+        self.note_filtered(facts.filtered);
+        Ok(facts)
+    }
+
+    /// `c`, `s.c` or `d.s.c` before a column or a star.
+    pub(crate) fn qualifier(&self, qualifier: &[&str], location: i32) -> Result<Rc<Item>, Refusal> {
+        let found = match qualifier {
+            [name] => self.levels.item(None, name, location)?,
+            [schema, name] => self.levels.item(Some(schema), name, location)?,
+            [database, schema, name] if *database == &*self.catalog.database => {
+                self.levels.item(Some(schema), name, location)?
+            }
+            _ => None,
+        };
+        found.ok_or_else(|| {
+            let message = format!("missing FROM-clause entry for table \"{}\"", qualifier.join("."));
+            Refusal::new(RefusalKind::UnknownRelation, message).at(location)
+        })
+    }
+
+    /// A whole row: all of its columns.
+    fn row(&mut self, item: &Item) -> Facts {
+        let mut facts = Facts::of(Ty::Any);
+        for column in &item.columns {
+            facts.absorb(&column.facts);
+            let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
+            self.note_use(&column.facts, vec![alias, column.name.clone()]);
+        }
+        self.note_filtered(facts.filtered);
+        facts.collation = Collation::Default;
+        facts
+    }
+
+    /// Perhaps a column of a function's result, perhaps one of an outer query: the worst of both.
+    fn unknown(&mut self, location: i32) -> Facts {
+        let filtered = self.guards.relations.iter().position(|guard| guard.rows.is_some());
+        self.note_filtered(filtered);
+        let hazard = self.unsafe_part("a column of a function's result", location);
+        Facts { filtered, hazard, reads: true, ..Facts::of(Ty::Any) }
+    }
+
+    fn operation(&mut self, expression: &nodes::A_Expr) -> Result<Facts, Refusal> {
+        use raw::A_Expr_Kind as Kind;
+        let name = operator_name(expression.name(), expression.location)?;
+        let (left, right) = (expression.lexpr(), expression.rexpr());
+        match expression.kind {
+            Kind::AEXPR_OP | Kind::AEXPR_DISTINCT | Kind::AEXPR_NOT_DISTINCT => {
+                self.comparison(&name, left, right, expression.location)
+            }
+            Kind::AEXPR_NULLIF => {
+                let first = self.expression(left)?;
+                let second = self.expression(right)?;
+                let equal = self.operator(&name, Some(&first), &second, expression.location)?;
+                Ok(Facts { ty: first.ty, collation: first.collation, ..equal })
+            }
+            Kind::AEXPR_IN => {
+                let Node::NodeList(list) = right else {
+                    return Err(unsupported("this IN", expression.location));
+                };
+                let mut facts = Facts::of(Ty::Known(oid::BOOL));
+                for element in list {
+                    facts.absorb(&self.comparison(&name, left, element, expression.location)?);
+                }
+                Ok(facts)
+            }
+            Kind::AEXPR_OP_ANY | Kind::AEXPR_OP_ALL => self.quantified(&name, expression),
+            Kind::AEXPR_LIKE | Kind::AEXPR_ILIKE => {
+                let subject = self.expression(left)?;
+                let pattern = self.expression(right)?;
+                self.pattern(&name, &subject, &pattern, right, expression.location)
+            }
+            Kind::AEXPR_SIMILAR => {
+                let mut facts = self.all([left, right], Ty::Known(oid::BOOL))?;
+                facts.hazard = self.unsafe_part("SIMILAR TO", expression.location);
+                Ok(facts)
+            }
+            Kind::AEXPR_BETWEEN
+            | Kind::AEXPR_NOT_BETWEEN
+            | Kind::AEXPR_BETWEEN_SYM
+            | Kind::AEXPR_NOT_BETWEEN_SYM => {
+                let Node::NodeList(bounds) = right else {
+                    return Err(unsupported("this BETWEEN", expression.location));
+                };
+                let subject = self.expression(left)?;
+                let mut facts = Facts::of(Ty::Known(oid::BOOL));
+                for bound in bounds {
+                    let bound = self.expression(bound)?;
+                    for name in [">=", "<="] {
+                        facts.absorb(&self.operator(name, Some(&subject), &bound, expression.location)?);
+                    }
+                }
+                Ok(facts)
+            }
+            _ => Err(unsupported("this operator", expression.location)),
+        }
+    }
+
+    /// `left op right`; of two rows, element by element.
+    fn comparison(
+        &mut self,
+        name: &str,
+        left: Node<'_>,
+        right: Node<'_>,
+        location: i32,
+    ) -> Result<Facts, Refusal> {
+        if let (Node::RowExpr(left), Node::RowExpr(right)) = (left, right) {
+            let mut facts = Facts::of(Ty::Known(oid::BOOL));
+            for (left, right) in left.args().iter().zip(right.args()) {
+                facts.absorb(&self.comparison(name, left, right, location)?);
+            }
+            return Ok(facts);
+        }
+        let right_facts = self.expression(right)?;
+        if matches!(left, Node::None) {
+            return self.operator(name, None, &right_facts, location);
+        }
+        let left_facts = self.expression(left)?;
+        if matches!(name, "~~" | "!~~" | "~~*" | "!~~*") {
+            return self.pattern(name, &left_facts, &right_facts, right, location);
+        }
+        self.operator(name, Some(&left_facts), &right_facts, location)
+    }
+
+    /// `left op ANY (array)`.
+    fn quantified(&mut self, name: &str, expression: &nodes::A_Expr) -> Result<Facts, Refusal> {
+        let left = self.expression(expression.lexpr())?;
+        let array = self.expression(expression.rexpr())?;
+        let element = match array.ty {
+            Ty::Known(ty) => self.element(ty),
+            Ty::Literal | Ty::Number(_) => Ty::Literal,
+            Ty::Any => Ty::Any,
+        };
+        let element = Facts { ty: element, ..array };
+        self.operator(name, Some(&left), &element, expression.location)
+    }
+
+    /// `subject LIKE pattern`: safe with a constant pattern that is well formed.
+    fn pattern(
+        &mut self,
+        name: &str,
+        subject: &Facts,
+        pattern: &Facts,
+        node: Node<'_>,
+        location: i32,
+    ) -> Result<Facts, Refusal> {
+        let constant = match node {
+            Node::A_Const(constant) => match constant.val() {
+                Some(ConstValue::String(text)) => well_formed(text),
+                None => constant.isnull,
+                Some(_) => false,
+            },
+            _ => false,
+        };
+        self.matching(name, subject, pattern, constant, location)
+    }
+
+    fn array(&mut self, array: &nodes::A_ArrayExpr) -> Result<Facts, Refusal> {
+        let parts = self.each(array.elements().iter())?;
+        let mut facts = self.unify(&parts.iter().collect::<Vec<_>>(), "ARRAY of different types");
+        facts.origin = None;
+        facts.ty = match facts.ty {
+            Ty::Known(element) | Ty::Number(element) => match lists::array_of(element) {
+                Some(array) => Ty::Known(array),
+                // Arrays of arrays of different lengths do not fit together.
+                None => {
+                    if !parts.is_empty() {
+                        facts.hazard = self.unsafe_part("ARRAY of arrays", array.location);
+                    }
+                    if lists::element(element).is_some() { Ty::Known(element) } else { Ty::Any }
+                }
+            },
+            Ty::Literal => Ty::Literal,
+            Ty::Any => Ty::Any,
+        };
+        Ok(facts)
+    }
+
+    fn case(&mut self, case: &nodes::CaseExpr) -> Result<Facts, Refusal> {
+        let subject = match case.arg() {
+            Node::None => None,
+            node => Some(self.expression(node)?),
+        };
+        let mut conditions = Facts::of(Ty::Any);
+        let mut results = Vec::with_capacity(case.args().len() + 1);
+        for when in case.args() {
+            let Node::CaseWhen(when) = when else { return Err(unsupported("this CASE", case.location)) };
+            let condition = self.expression(when.expr())?;
+            let condition = match &subject {
+                Some(subject) => self.operator("=", Some(subject), &condition, case.location)?,
+                None => condition,
+            };
+            conditions.absorb(&Facts { collation: Collation::Default, ..condition });
+            results.push(self.expression(when.result())?);
+        }
+        results.push(self.expression(case.defresult())?);
+        let mut facts = self.unify(&results.iter().collect::<Vec<_>>(), "CASE over different types");
+        facts.absorb(&conditions);
+        facts.origin = None;
+        Ok(facts)
+    }
+
+    /// GREATEST and LEAST compare their arguments.
+    fn extreme(&mut self, extreme: &nodes::MinMaxExpr) -> Result<Facts, Refusal> {
+        let parts = self.each(extreme.args().iter())?;
+        let mut facts =
+            self.unify(&parts.iter().collect::<Vec<_>>(), "GREATEST or LEAST over different types");
+        let compared = self.operator("<", Some(&facts), &facts, extreme.location)?;
+        facts.absorb(&compared);
+        facts.origin = None;
+        Ok(facts)
+    }
+
+    fn indirection(&mut self, indirection: &nodes::A_Indirection) -> Result<Facts, Refusal> {
+        let mut steps = indirection.indirection().iter();
+        let mut facts = match (indirection.arg(), indirection.indirection().first()) {
+            (Node::ColumnRef(column), Some(Node::String(field))) => {
+                steps.next();
+                self.field_of_row(column, field.sval().unwrap_or_default())?
+            }
+            (arg, _) => self.expression(arg)?,
+        };
+        for step in steps {
+            match step {
+                Node::A_Indices(indices) => {
+                    facts.absorb(&self.all([indices.lidx(), indices.uidx()], Ty::Any)?);
+                    facts.ty = match facts.ty {
+                        Ty::Known(ty) if !indices.is_slice => self.element(ty),
+                        other => other,
+                    };
+                    facts.hazard = self.unsafe_part("a subscript", -1);
+                    facts.origin = None;
+                }
+                // A field of a composite value, or a function call in disguise.
+                _ => {
+                    let message = "a field of a composite value is not mediated by this version";
+                    return Err(Refusal::new(RefusalKind::Unsupported, message)
+                        .hint("write functions as f(x), and columns as table.column"));
+                }
+            }
+        }
+        Ok(facts)
+    }
+
+    /// `(c).email`: a column of a whole row.
+    fn field_of_row(&mut self, column: &nodes::ColumnRef, field: &str) -> Result<Facts, Refusal> {
+        let fields: Vec<&str> = column.fields().iter().filter_map(Node::as_str).collect();
+        let item = match fields.as_slice() {
+            [name] => match self.levels.unqualified(name, column.location)? {
+                Some(Found::Row(item)) => Some(item),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(item) = item else {
+            let message = "a field of a composite value is not mediated by this version";
+            return Err(Refusal::new(RefusalKind::Unsupported, message).at(column.location));
+        };
+        let Some(seen) = named(&item, field, column.location)? else {
+            return Err(missing(&[&item.alias, field], column.location));
+        };
+        if let Some(sent) = &item.sent_alias {
+            self.edits.add(column, Edit::Column(vec![sent.clone()]));
+        }
+        let facts = Facts { origin: None, ..seen.facts.clone() };
+        let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
+        self.note_use(&seen.facts, vec![alias, seen.name.clone()]);
+        self.note_filtered(facts.filtered);
+        Ok(facts)
+    }
+
+    fn sublink(&mut self, link: &nodes::SubLink) -> Result<Facts, Refusal> {
+        use raw::SubLinkType as Link;
+        let Node::SelectStmt(query) = link.subselect() else {
+            return Err(unsupported("this subquery", link.location));
+        };
+        let body = self.select(query, Place::Inner)?;
+        let mut facts = Facts { filtered: body.filtered, hazard: body.hazard.clone(), ..Facts::of(Ty::Any) };
+        facts.reads = body.filtered.is_some() || !query.from_clause().is_empty();
+        let first = body.columns.first();
+        match link.sub_link_type {
+            Link::EXISTS_SUBLINK => facts.ty = Ty::Known(oid::BOOL),
+            Link::ANY_SUBLINK | Link::ALL_SUBLINK => {
+                let compared = self.compared(link, &body)?;
+                facts.absorb(&compared);
+                facts.ty = Ty::Known(oid::BOOL);
+                facts.collation = Collation::Default;
+            }
+            Link::EXPR_SUBLINK => {
+                if !body.single_row {
+                    let what = "a subquery that may give more than one row";
+                    facts.hazard = self.unsafe_part(what, link.location);
+                }
+                if let Some(first) = first {
+                    facts.ty = first.facts.ty;
+                    facts.collation = first.facts.collation;
+                }
+            }
+            Link::ARRAY_SUBLINK => {
+                facts.ty = match first.map(|first| first.facts.ty) {
+                    Some(Ty::Known(element)) => match lists::array_of(element) {
+                        Some(array) => Ty::Known(array),
+                        None => {
+                            facts.hazard = self.unsafe_part("ARRAY of a subquery", link.location);
+                            Ty::Any
+                        }
+                    },
+                    _ => Ty::Any,
+                };
+            }
+            _ => return Err(unsupported("this subquery", link.location)),
+        }
+        Ok(facts)
+    }
+
+    /// `x IN (SELECT …)`, `x > ALL (SELECT …)`.
+    fn compared(&mut self, link: &nodes::SubLink, body: &Body) -> Result<Facts, Refusal> {
+        let name = if link.oper_name().is_empty() {
+            "=".to_owned()
+        } else {
+            operator_name(link.oper_name(), link.location)?
+        };
+        let lefts = match link.testexpr() {
+            Node::RowExpr(row) => self.each(row.args().iter())?,
+            node => vec![self.expression(node)?],
+        };
+        let mut facts = Facts::of(Ty::Known(oid::BOOL));
+        for (left, Seen { facts: right, .. }) in lefts.iter().zip(&body.columns) {
+            facts.absorb(&self.operator(&name, Some(left), right, link.location)?);
+        }
+        Ok(facts)
+    }
+
+    /// `current_user` and its kin answer for the caller; the rest is the same for everybody.
+    fn value_function(&mut self, function: &nodes::SQLValueFunction) -> Facts {
+        use raw::SQLValueFunctionOp as Op;
+        let name = |ty| Facts::of(Ty::Known(ty));
+        match function.op {
+            Op::SVFOP_CURRENT_ROLE | Op::SVFOP_CURRENT_USER | Op::SVFOP_USER | Op::SVFOP_SESSION_USER => {
+                let caller: Arc<str> = self.session.caller.into();
+                self.edits.add(function, Edit::Value { text: Some(caller), ty: "name" });
+                name(oid::NAME)
+            }
+            Op::SVFOP_CURRENT_SCHEMA => {
+                let schema = self.session.schemas(self.catalog).next().cloned();
+                self.edits.add(function, Edit::Value { text: schema, ty: "name" });
+                name(oid::NAME)
+            }
+            Op::SVFOP_CURRENT_CATALOG => name(oid::NAME),
+            Op::SVFOP_CURRENT_DATE => name(oid::DATE),
+            Op::SVFOP_CURRENT_TIMESTAMP | Op::SVFOP_CURRENT_TIMESTAMP_N => name(oid::TIMESTAMPTZ),
+            Op::SVFOP_LOCALTIMESTAMP | Op::SVFOP_LOCALTIMESTAMP_N => name(oid::TIMESTAMP),
+            _ => Facts::of(Ty::Any),
+        }
+    }
+
+    fn xml(&mut self, xml: &nodes::XmlExpr) -> Result<Facts, Refusal> {
+        let mut facts = self.all(xml.args().iter(), Ty::Any)?;
+        for named in xml.named_args() {
+            let Node::ResTarget(target) = named else { return Err(unsupported("this XML", xml.location)) };
+            facts.absorb(&self.expression(target.val())?);
+        }
+        facts.hazard = self.unsafe_part("an XML expression", xml.location);
+        Ok(facts)
+    }
+}
+
+fn named<'i>(item: &'i Item, name: &str, location: i32) -> Result<Option<&'i Seen>, Refusal> {
+    let mut columns = item.columns.iter().filter(|column| &*column.name == name);
+    match (columns.next(), columns.next()) {
+        (Some(_), Some(_)) => {
+            let message = format!("column reference \"{name}\" is ambiguous");
+            Err(Refusal::new(RefusalKind::AmbiguousColumn, message).at(location))
+        }
+        (found, _) => Ok(found),
+    }
+}
+
+/// The same for a column that does not exist and for one that is hidden.
+fn missing(fields: &[&str], location: i32) -> Refusal {
+    if let Some(system) = fields.last().filter(|name| SYSTEM_COLUMNS.contains(name)) {
+        let message = format!("the system column `{system}` is not mediated by this version");
+        return Refusal::new(RefusalKind::Unsupported, message).at(location);
+    }
+    let message = match fields {
+        [name] => format!("column \"{name}\" does not exist"),
+        fields => format!("column {} does not exist", fields.join(".")),
+    };
+    Refusal::new(RefusalKind::UnknownColumn, message).at(location)
+}
+
+fn constant_type(constant: &nodes::A_Const) -> Ty {
+    match constant.val() {
+        Some(ConstValue::Boolean(_)) => Ty::Known(oid::BOOL),
+        Some(ConstValue::Integer(_)) => Ty::Number(oid::INT4),
+        Some(ConstValue::Float(_)) => Ty::Number(oid::NUMERIC),
+        _ => Ty::Literal,
+    }
+}
+
+/// The operator's name; `OPERATOR(pg_catalog.+)` is `+`.
+fn operator_name(names: &pg_raw_parse::list::NodeList, location: i32) -> Result<String, Refusal> {
+    let parts: Vec<&str> = names.iter().filter_map(Node::as_str).collect();
+    match parts.as_slice() {
+        [name] | ["pg_catalog", name] => Ok((*name).to_owned()),
+        _ => {
+            let message = format!("operator {} is not on the list", parts.join("."));
+            Err(Refusal::new(RefusalKind::UnlistedCall, message).at(location))
+        }
+    }
+}
+
+/// A pattern of LIKE that cannot fail: no escape at its end, and not so many `%` that matching takes for ever.
+fn well_formed(pattern: &str) -> bool {
+    let trailing = pattern.chars().rev().take_while(|c| *c == '\\').count();
+    trailing % 2 == 0 && pattern.matches('%').count() <= 1000
+}

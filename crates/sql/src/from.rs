@@ -1,0 +1,330 @@
+//! FROM: what each item brings into sight, and where a relation is replaced by its guard.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "an item that is not named is refused")]
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use access::{Refusal, RefusalKind, RelationKind};
+use pg_raw_parse::list::NodeList;
+use pg_raw_parse::{Node, nodes, raw};
+
+use crate::analyze::{Analyzer, Mention, Place, one, renamed, unsupported};
+use crate::barrier;
+use crate::edits::Edit;
+use crate::figure::column_name;
+use crate::lists::oid;
+use crate::names;
+use crate::range::{Collation, Facts, Item, Origin, Seen, Sight, Ty};
+
+impl Analyzer<'_> {
+    /// The items of FROM, each with those before it in sight where it looks back at them.
+    pub(crate) fn from_list(&mut self, list: &NodeList) -> Result<Rc<Sight>, Refusal> {
+        let mut left: Vec<Rc<Sight>> = Vec::with_capacity(list.len());
+        for node in list {
+            let sight = self.item_of_from(node, &left)?;
+            left.push(Rc::new(sight));
+        }
+        Ok(one(left))
+    }
+
+    fn item_of_from(&mut self, node: Node<'_>, left: &[Rc<Sight>]) -> Result<Sight, Refusal> {
+        match node {
+            Node::RangeVar(range) => self.range_var(range),
+            Node::RangeSubselect(subselect) => self.subselect(subselect, left),
+            Node::RangeFunction(function) => self.looking_back(left, |this| this.function(function)),
+            Node::JoinExpr(join) => self.join(join, left),
+            Node::RangeTableSample(sample) => Err(unsupported("TABLESAMPLE", sample.location)),
+            Node::RangeTableFunc(table) => Err(unsupported("XMLTABLE", table.location)),
+            Node::JsonTable(table) => Err(unsupported("JSON_TABLE", table.location)),
+            _ => Err(unsupported("this item of FROM", -1)),
+        }
+    }
+
+    /// Runs with the items to the left as one more level.
+    fn looking_back<R>(
+        &mut self,
+        left: &[Rc<Sight>],
+        read: impl FnOnce(&mut Self) -> Result<R, Refusal>,
+    ) -> Result<R, Refusal> {
+        self.levels.0.push(one(left.to_vec()));
+        self.used.push(Vec::new());
+        let result = read(self);
+        self.used.pop();
+        self.levels.0.pop();
+        result
+    }
+
+    fn range_var(&mut self, range: &nodes::RangeVar) -> Result<Sight, Refusal> {
+        if range.schemaname().is_none()
+            && let Some(sight) = self.common_table(range)
+        {
+            return Ok(sight);
+        }
+        self.mention(range)
+    }
+
+    fn common_table(&self, range: &nodes::RangeVar) -> Option<Sight> {
+        let name = range.relname()?;
+        let cte =
+            self.ctes.iter().rev().find_map(|frame| frame.iter().rev().find(|cte| &*cte.name == name))?;
+        let mut columns = (*cte.columns).clone();
+        let mut alias = cte.name.clone();
+        if let Some(given) = range.alias() {
+            alias = given.aliasname().unwrap_or_default().into();
+            columns = renamed(columns, given.colnames());
+        }
+        Some(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open: cte.open }))
+    }
+
+    /// A relation: from here on it is its guard.
+    fn mention(&mut self, range: &nodes::RangeVar) -> Result<Sight, Refusal> {
+        let relation = names::relation(range, self.catalog, &self.session)?;
+        let governing = names::governing(relation, self.catalog)?;
+        let guards = &self.guards.relations;
+        let Some(at) = guards.iter().position(|guard| guard.relation == governing.name) else {
+            return Err(names::missing(range));
+        };
+        let Some(guard) = guards.get(at) else { return Err(names::missing(range)) };
+        if !matches!(relation.kind, RelationKind::Table | RelationKind::Partitioned) || relation.has_rules {
+            let what = match relation.kind {
+                RelationKind::View => "a view",
+                RelationKind::MaterializedView => "a materialized view",
+                RelationKind::ForeignTable => "a foreign table",
+                RelationKind::Table | RelationKind::Partitioned => "a relation with rules",
+                RelationKind::Sequence | RelationKind::Composite | RelationKind::Other => "such a relation",
+            };
+            let message = format!("reading {what} is not mediated by this version: {}", relation.name);
+            return Err(Refusal::new(RefusalKind::Unsupported, message).at(range.location));
+        }
+        let filtered = guard.rows.is_some().then_some(at);
+        self.note_filtered(filtered);
+        let mention = self.mentions.len();
+        let mut columns = Vec::with_capacity(guard.columns.len());
+        for guarded in &guard.columns {
+            let Some(column) = relation.column(&guarded.name) else { continue };
+            let facts = Facts {
+                collation: match column.collation {
+                    0 | 100 => Collation::Default,
+                    other => Collation::Named(other),
+                },
+                filtered,
+                reads: true,
+                origin: Some(Origin { mention, column: column.name.clone() }),
+                ..Facts::of(Ty::Known(column.base_oid))
+            };
+            columns.push(Seen { name: column.name.clone(), facts });
+        }
+        self.mentions.push(Mention { guard: at, relation: relation.clone() });
+        let (alias, schema, sent_alias) = match range.alias() {
+            Some(given) => (given.aliasname().unwrap_or_default().into(), None, None),
+            None => {
+                let name = relation.name.name.clone();
+                let schema = relation.name.schema.clone();
+                (name.clone(), Some(schema.clone()), self.distinct_alias(&name, &schema))
+            }
+        };
+        if let Some(given) = range.alias() {
+            columns = renamed(columns, given.colnames());
+        }
+        let edit = Edit::Guard {
+            guard: at,
+            relation: relation.clone(),
+            alias: sent_alias.clone().or_else(|| range.alias().is_none().then(|| alias.clone())),
+        };
+        self.edits.add(range, edit);
+        Ok(Sight::of(Item { alias, schema, sent_alias, columns, open: false }))
+    }
+
+    /// Two relations of one name from two schemas, legal without aliases: the later ones get an alias that differs.
+    fn distinct_alias(&mut self, name: &Arc<str>, schema: &Arc<str>) -> Option<Arc<str>> {
+        let schemas = self.unaliased.entry(name.clone()).or_default();
+        let at = schemas.iter().position(|known| known == schema).unwrap_or_else(|| {
+            schemas.push(schema.clone());
+            schemas.len() - 1
+        });
+        (at > 0).then(|| format!("{name} of {schema}").into())
+    }
+
+    fn subselect(&mut self, subselect: &nodes::RangeSubselect, left: &[Rc<Sight>]) -> Result<Sight, Refusal> {
+        let Node::SelectStmt(query) = subselect.subquery() else {
+            return Err(unsupported("this subquery", -1));
+        };
+        let body = if subselect.lateral {
+            self.looking_back(left, |this| this.select(query, Place::Inner))?
+        } else {
+            self.select(query, Place::Inner)?
+        };
+        let columns = body.columns.into_iter().map(|column| {
+            let facts = Facts { origin: None, reads: true, ..column.facts };
+            Seen { facts, ..column }
+        });
+        let columns: Vec<_> = columns.collect();
+        let Some(alias) = subselect.alias() else {
+            return Ok(Sight { items: Vec::new(), columns, open: body.open });
+        };
+        let columns = renamed(columns, alias.colnames());
+        let alias = alias.aliasname().unwrap_or_default().into();
+        Ok(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open: body.open }))
+    }
+
+    /// `f(…)`, `ROWS FROM (…)`: its arguments may read what stands to the left, and then run before filters do.
+    fn function(&mut self, function: &nodes::RangeFunction) -> Result<Sight, Refusal> {
+        let mut columns = Vec::new();
+        let mut open = false;
+        for entry in function.functions() {
+            let Node::NodeList(entry) = entry else { return Err(unsupported("this function in FROM", -1)) };
+            let mut parts = entry.iter();
+            let Some(call) = parts.next() else { return Err(unsupported("this function in FROM", -1)) };
+            let facts = self.expression(call)?;
+            barrier::check(self, &facts)?;
+            let defined = match parts.next() {
+                Some(Node::NodeList(defined)) => self.definitions(defined.iter(), &facts)?,
+                _ => self.definitions(function.coldeflist().iter().map(Node::ColumnDef), &facts)?,
+            };
+            if !defined.is_empty() {
+                columns.extend(defined);
+                continue;
+            }
+            open |= !matches!(facts.ty, Ty::Known(ty) if ty != oid::RECORD);
+            let name = match function.alias() {
+                Some(alias) if !function.is_rowsfrom => alias.aliasname().unwrap_or_default().to_owned(),
+                _ => column_name(call),
+            };
+            let facts = Facts { origin: None, reads: true, aggregated: false, ..facts };
+            columns.push(Seen { name: name.into(), facts });
+        }
+        if function.ordinality {
+            let facts = Facts { reads: true, ..Facts::of(Ty::Known(oid::INT8)) };
+            columns.push(Seen { name: "ordinality".into(), facts });
+        }
+        if open {
+            // A row of unknown columns: those that have a name may be any of them.
+            for column in &mut columns {
+                column.facts.ty = Ty::Any;
+            }
+        }
+        let alias = match function.alias() {
+            Some(alias) => {
+                let named = alias.colnames();
+                if open {
+                    let like =
+                        columns.first().map_or_else(|| Facts::of(Ty::Any), |column| column.facts.clone());
+                    columns.resize_with(columns.len().max(named.len()), || Seen {
+                        name: "".into(),
+                        facts: like.clone(),
+                    });
+                }
+                columns = renamed(columns, named);
+                alias.aliasname().unwrap_or_default().into()
+            }
+            None => columns.first().map_or_else(|| "".into(), |column| column.name.clone()),
+        };
+        Ok(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open }))
+    }
+
+    /// `AS t (a int, b text)`: names and types that the client gives.
+    fn definitions<'n>(
+        &mut self,
+        definitions: impl Iterator<Item = Node<'n>>,
+        facts: &Facts,
+    ) -> Result<Vec<Seen>, Refusal> {
+        let mut columns = Vec::new();
+        for definition in definitions {
+            let Node::ColumnDef(definition) = definition else {
+                return Err(unsupported("this column definition", -1));
+            };
+            let ty = match definition.type_name() {
+                Some(name) => self.type_name(name)?,
+                None => Ty::Any,
+            };
+            let name = definition.colname().unwrap_or_default().into();
+            let facts = Facts { ty, origin: None, reads: true, aggregated: false, ..facts.clone() };
+            columns.push(Seen { name, facts });
+        }
+        Ok(columns)
+    }
+
+    fn join(&mut self, join: &nodes::JoinExpr, left: &[Rc<Sight>]) -> Result<Sight, Refusal> {
+        let one_side = Rc::new(self.item_of_from(join.larg(), left)?);
+        let mut in_sight = left.to_vec();
+        in_sight.push(one_side.clone());
+        let other_side = self.item_of_from(join.rarg(), &in_sight)?;
+        drop(in_sight);
+        let names: Vec<Arc<str>> = if join.is_natural {
+            let common = |column: &&Seen| other_side.columns.iter().any(|other| other.name == column.name);
+            one_side.columns.iter().filter(common).map(|column| column.name.clone()).collect()
+        } else {
+            join.using_clause().iter().filter_map(nodes::String::sval).map(Arc::from).collect()
+        };
+        if (join.is_natural || !names.is_empty()) && (one_side.open || other_side.open) {
+            return Err(unsupported("NATURAL or USING with a function that gives rows", -1));
+        }
+        if !matches!(join.quals(), Node::None) {
+            self.levels.0.push(Rc::new((*one_side).clone().beside(other_side.clone())));
+            self.used.push(Vec::new());
+            let checked = barrier::conditions(self, join.quals());
+            self.used.pop();
+            self.levels.0.pop();
+            checked?;
+        }
+        let mut merged = Vec::with_capacity(names.len());
+        for name in &names {
+            merged.push(self.merge(join, name, &one_side, &other_side)?);
+        }
+        let rest = |column: &&Seen| !names.contains(&column.name);
+        let mut columns = merged.clone();
+        columns.extend(one_side.columns.iter().filter(rest).cloned());
+        columns.extend(other_side.columns.iter().filter(rest).cloned());
+        let open = one_side.open || other_side.open;
+        if let Some(alias) = join.alias() {
+            let columns = renamed(columns, alias.colnames());
+            let alias = alias.aliasname().unwrap_or_default().into();
+            return Ok(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open }));
+        }
+        let mut items = one_side.items.clone();
+        items.extend(other_side.items);
+        if let Some(alias) = join.join_using_alias() {
+            let alias = alias.aliasname().unwrap_or_default().into();
+            let item = Item { alias, schema: None, sent_alias: None, columns: merged, open: false };
+            items.push(Rc::new(item));
+        }
+        Ok(Sight { items, columns, open })
+    }
+
+    /// A column of USING or NATURAL: an equality that the server adds, at risk as if it were written.
+    fn merge(
+        &mut self,
+        join: &nodes::JoinExpr,
+        name: &Arc<str>,
+        left: &Sight,
+        right: &Sight,
+    ) -> Result<Seen, Refusal> {
+        let find = |sight: &Sight| {
+            let mut columns = sight.columns.iter().filter(|column| column.name == *name);
+            match (columns.next(), columns.next()) {
+                (Some(column), None) => Ok(column.clone()),
+                (None, _) => {
+                    let message = format!("column \"{name}\" specified in USING clause does not exist");
+                    Err(Refusal::new(RefusalKind::UnknownColumn, message))
+                }
+                (Some(_), Some(_)) => {
+                    let message = format!("column name \"{name}\" in USING is not unique");
+                    Err(Refusal::new(RefusalKind::AmbiguousColumn, message))
+                }
+            }
+        };
+        let (left, right) = (find(left)?, find(right)?);
+        let equal = self.operator("=", Some(&left.facts), &right.facts, -1)?;
+        barrier::check(self, &equal)?;
+        let facts = match join.jointype {
+            raw::JoinType::JOIN_RIGHT => right.facts,
+            raw::JoinType::JOIN_FULL => {
+                let both = self.unify(&[&left.facts, &right.facts], "USING over different types");
+                Facts { origin: None, ..both }
+            }
+            _ => left.facts,
+        };
+        Ok(Seen { name: name.clone(), facts })
+    }
+}

@@ -1,0 +1,90 @@
+//! Names to things of the catalogue, as the server would find them along the caller's own path.
+
+use std::sync::Arc;
+
+use access::{Catalog, Refusal, RefusalKind, Relation, RelationName, quote};
+use pg_raw_parse::nodes;
+
+/// What names are resolved against, and what a statement may ask about its session.
+#[derive(Debug, Clone, Copy)]
+pub struct Session<'a> {
+    /// The caller's own search path, tracked by the gateway; `$user` stands for the caller's name.
+    pub search_path: &'a [Arc<str>],
+    /// The caller's name: what `current_user` answers.
+    pub caller: &'a str,
+    /// The types that the client declared for its parameters, by oid; 0 where it left one open.
+    pub parameters: &'a [u32],
+}
+
+impl Session<'_> {
+    /// The schemas of the path that exist, in its order.
+    pub(crate) fn schemas<'c>(&self, catalog: &'c Catalog) -> impl Iterator<Item = &'c Arc<str>> {
+        self.search_path.iter().filter_map(|schema| {
+            let name = if &**schema == "$user" { self.caller } else { schema };
+            catalog.schemas.iter().find(|known| &***known == name)
+        })
+    }
+}
+
+/// The relation that a FROM clause names.
+pub(crate) fn relation<'c>(
+    range: &nodes::RangeVar,
+    catalog: &'c Catalog,
+    session: &Session<'_>,
+) -> Result<&'c Arc<Relation>, Refusal> {
+    let name = range.relname().unwrap_or_default();
+    if let Some(database) = range.catalogname().filter(|database| *database != &*catalog.database) {
+        let message = format!("cross-database references are not supported: `{}`", quote(database));
+        return Err(Refusal::new(RefusalKind::Unsupported, message).at(range.location));
+    }
+    let found = match range.schemaname() {
+        Some(schema @ ("pg_catalog" | "information_schema")) => {
+            return Err(of_the_catalogue(schema, name, range));
+        }
+        Some(schema) => catalog.relation(&RelationName::new(schema, name)),
+        // The server looks into pg_catalog first, and its relations all start so.
+        None if name.starts_with("pg_") => return Err(of_the_catalogue("pg_catalog", name, range)),
+        None => session
+            .schemas(catalog)
+            .find_map(|schema| catalog.relation(&RelationName::new(schema.clone(), name))),
+    };
+    found.ok_or_else(|| missing(range))
+}
+
+/// What a relation that does not exist for this caller answers, whether or not it is there.
+pub(crate) fn missing(range: &nodes::RangeVar) -> Refusal {
+    let name = range.relname().unwrap_or_default();
+    let shown = range.schemaname().map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
+    Refusal::new(RefusalKind::UnknownRelation, format!("relation \"{shown}\" does not exist"))
+        .at(range.location)
+}
+
+fn of_the_catalogue(schema: &str, name: &str, range: &nodes::RangeVar) -> Refusal {
+    Refusal::new(RefusalKind::Unsupported, format!("the catalogue is not readable here: `{schema}.{name}`"))
+        .hint("name the tables and columns that you want; `veilgate explain` shows what you may see")
+        .at(range.location)
+}
+
+/// The relation whose policy decides: for a partition or a child the topmost parent.
+pub(crate) fn governing<'c>(
+    relation: &'c Arc<Relation>,
+    catalog: &'c Catalog,
+) -> Result<&'c Arc<Relation>, Refusal> {
+    let mut current = relation;
+    // A chain of parents is never longer than the number of relations.
+    for _ in 0..=catalog.relations.len() {
+        match current.parents.as_slice() {
+            [] => return Ok(current),
+            [parent] => {
+                current = catalog.relation(parent).ok_or_else(|| orphan(relation))?;
+            }
+            _ => return Err(orphan(relation)),
+        }
+    }
+    Err(orphan(relation))
+}
+
+fn orphan(relation: &Relation) -> Refusal {
+    let message = format!("relation {} does not have exactly one topmost parent", relation.name);
+    Refusal::new(RefusalKind::Unsupported, message)
+}

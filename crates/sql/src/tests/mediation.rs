@@ -1,0 +1,181 @@
+//! Statements through all stages, against a small catalogue and guards by hand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use access::{
+    Branch, Catalog, Cell, Collation, Column, Comparison, Field, FieldType, Guard, GuardedColumn, Guards,
+    Mask, Operand, Predicate, Refusal, Relation, RelationKind, RelationName, SqlType, TypeKind, Value,
+};
+
+use crate::{Limits, Session, parse, print, rewrite, scope};
+
+fn column(name: &str, oid: u32, typmod: i32) -> Column {
+    let collation = if matches!(oid, 25 | 1042 | 1043) { 100 } else { 0 };
+    Column { name: name.into(), type_oid: oid, base_oid: oid, typmod, not_null: false, collation }
+}
+
+fn relation(schema: &str, name: &str, columns: Vec<Column>) -> Arc<Relation> {
+    Arc::new(Relation {
+        name: RelationName::new(schema, name),
+        oid: 20000,
+        row_type: 20001,
+        kind: RelationKind::Table,
+        columns,
+        primary_key: vec!["id".into()],
+        parents: Vec::new(),
+        is_partition: false,
+        has_rules: false,
+        row_security: false,
+    })
+}
+
+fn catalog() -> Catalog {
+    let customers = vec![
+        column("id", 23, -1),
+        column("region", 25, -1),
+        column("email", 25, -1),
+        column("ssn", 1042, 15),
+        column("salary", 1700, 655_366),
+        column("note", 114, -1),
+        column("at", 1184, -1),
+    ];
+    let orders = vec![
+        column("id", 23, -1),
+        column("customer_id", 23, -1),
+        column("amount", 1700, 655_366),
+        column("n", 23, -1),
+    ];
+    let mut relations = HashMap::new();
+    for relation in [
+        relation("public", "customers", customers.clone()),
+        relation("public", "orders", orders),
+        relation("other", "customers", customers),
+    ] {
+        relations.insert(relation.name.clone(), relation);
+    }
+    let types = [
+        (16, "bool"),
+        (23, "int4"),
+        (25, "text"),
+        (114, "json"),
+        (1042, "bpchar"),
+        (1043, "varchar"),
+        (1184, "timestamptz"),
+        (1700, "numeric"),
+    ];
+    let types = types.into_iter().map(|(oid, name)| {
+        (oid, SqlType { oid, schema: "pg_catalog".into(), name: name.into(), kind: TypeKind::Base })
+    });
+    let collations = [(100, "default"), (950, "C")].into_iter().map(|(oid, name)| {
+        (oid, Collation { schema: "pg_catalog".into(), name: name.into(), deterministic: true })
+    });
+    Catalog {
+        store: "crm".into(),
+        server_version: 150_018,
+        database: "crm".into(),
+        schemas: vec!["public".into(), "other".into()],
+        relations,
+        types: types.collect(),
+        collations: collations.collect(),
+    }
+}
+
+fn text(name: &str) -> Field {
+    Field { name: name.into(), ty: FieldType::Text }
+}
+
+fn in_region(region: &str) -> Predicate {
+    Predicate::Compare(
+        Comparison::Equal,
+        Operand::Field(text("region")),
+        Operand::Value(Value::Text(region.into())),
+    )
+}
+
+fn guards() -> Guards {
+    let cell = |name: &str, cell| GuardedColumn { name: name.into(), cell };
+    let customers = |schema: &str| Guard {
+        relation: RelationName::new(schema, "customers"),
+        rows: Some(in_region("EU")),
+        columns: vec![
+            cell("id", Cell::always(Mask::Clear)),
+            cell("region", Cell::always(Mask::Clear)),
+            cell("email", Cell::always(Mask::Email { domain_only: false })),
+            cell("ssn", Cell::always(Mask::Partial { first: 0, last: 4, fill: '*' })),
+            cell(
+                "salary",
+                Cell {
+                    branches: vec![Branch { when: in_region("US"), mask: Mask::Clear }],
+                    otherwise: Mask::Nullify,
+                },
+            ),
+            cell("note", Cell::always(Mask::Clear)),
+            cell("at", Cell::always(Mask::Clear)),
+        ],
+    };
+    let orders = Guard {
+        relation: RelationName::new("public", "orders"),
+        rows: None,
+        columns: ["id", "customer_id", "amount", "n"]
+            .map(|name| cell(name, Cell::always(Mask::Clear)))
+            .into(),
+    };
+    Guards { relations: vec![customers("other"), customers("public"), orders], rules: Vec::new() }
+}
+
+fn mediate(sql: &str) -> Result<String, Refusal> {
+    let catalog = catalog();
+    let path: Vec<Arc<str>> = vec!["$user".into(), "public".into()];
+    let session = Session { search_path: &path, caller: "alice", parameters: &[] };
+    let batch = parse(sql, &Limits::default())?;
+    let statement = batch.get(0).expect("one statement");
+    let scope = scope(&statement, &catalog, session)?;
+    let rewritten = rewrite(&scope, &guards())?;
+    print(&rewritten).map(|printed| printed.text().to_owned())
+}
+
+fn refused(sql: &str) -> String {
+    match mediate(sql) {
+        Ok(text) => panic!("{sql} is sent as {text}"),
+        Err(refusal) => format!("{:?}: {refusal}", refusal.kind),
+    }
+}
+
+#[test]
+fn a_relation_becomes_its_guard() {
+    let sent = mediate("select id, n from orders o where amount > 5").unwrap();
+    assert_eq!(
+        sent,
+        "SELECT id, n FROM (SELECT id, customer_id, amount, n FROM public.orders) o WHERE amount > 5"
+    );
+}
+
+#[test]
+fn unsafe_conditions_over_a_filtered_relation_are_refused_by_name() {
+    let said = "AtRisk: operator / here could run on rows of public.customers that are hidden from you";
+    assert_eq!(refused("select id from customers where 1/salary > 2"), said);
+    assert_eq!(refused("select d.x from (select 1/salary x from customers) d"), said);
+    assert_eq!(refused("select 1 from orders o join customers c on c.id = o.id and 1/c.salary > 1"), said);
+    assert_eq!(refused("select id from customers c, lateral generate_series(1, (1/c.salary)::int) g"), said);
+    assert_eq!(refused("select salary from customers group by salary having 1/salary > 2"), said);
+}
+
+#[test]
+fn what_runs_after_the_filter_passes() {
+    for sql in [
+        "select 1/salary from customers order by 1/salary",
+        "select sum(1/salary) from customers having sum(salary)/count(*) > 2",
+        "select d.x from (select sum(salary)/count(*) x from customers) d where d.x > 1",
+        "select n from orders where 1/n > 2",
+        "select c.id from customers c, orders o where o.customer_id = c.id and 1/o.n > 2",
+    ] {
+        mediate(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    }
+}
+
+#[test]
+fn the_key_brings_its_columns_into_group_by() {
+    let sent = mediate("select c.id, c.region, count(*) from customers c group by c.id").unwrap();
+    assert!(sent.ends_with("GROUP BY c.id, c.region"), "{sent}");
+}
