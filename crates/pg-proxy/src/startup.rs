@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::frame::{Fields, FrameError, FrontFrames, ReadError};
 use crate::scram::{RandomError, ScramError};
 use crate::tls::{ServerTls, Stream};
-use crate::{back, front};
+use crate::{back, front, tls};
 
 /// The longest start-up packet, as Postgres has it.
 const PACKET_BYTES_MAX: usize = 10_000;
@@ -181,7 +181,7 @@ pub async fn accept(tcp: TcpStream, acceptor: &Acceptor) -> Result<Incoming, Fai
     let deadline = Instant::now() + Duration::from_millis(acceptor.startup_ms_max);
     let accepting = async {
         let peer = tcp.peer_addr().map_err(StartupError::from)?;
-        tcp.set_nodelay(true).map_err(StartupError::from)?;
+        tls::set_options(&tcp).map_err(StartupError::from)?;
         let (mut stream, packet) = secure(tcp, acceptor).await?;
         let incoming = match packet {
             Packet::Cancel(key) => return Ok(Incoming::Cancel(key, stream)),

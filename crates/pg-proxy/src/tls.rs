@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -14,6 +15,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
 };
 use sha2::{Digest, Sha256, Sha384, Sha512};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
@@ -21,6 +23,8 @@ use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
 /// The application protocol that a handshake names.
 const ALPN: &[u8] = b"postgresql";
+/// How long a connection may be silent before the peer is asked whether it is there.
+const KEEPALIVE_SECONDS: u64 = 60;
 
 /// A certificate or key that is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +141,13 @@ impl ClientTls {
         let stream = TlsConnector::from(Arc::clone(&self.config)).connect(name, tcp).await?;
         Ok(Stream::Tls(Box::new(TlsStream::Client(stream))))
     }
+}
+
+/// What every TCP connection is set to: small messages go out at once, and a peer that is gone is noticed.
+pub(crate) fn set_options(tcp: &TcpStream) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
+    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -10,20 +10,19 @@ use access::quote;
 use bytes::{Bytes, BytesMut};
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::back::{self, Authentication};
 use crate::frame::{Back, BackFrames, Frame, FrameError, ReadError};
-use crate::front;
 use crate::scram::{MECHANISM, MECHANISM_PLUS};
 use crate::startup::CancelKey;
 use crate::tls::{ClientTls, Stream};
+use crate::{front, tls};
 
-/// A dead peer is noticed after about this time.
-const KEEPALIVE_SECONDS: u64 = 60;
+/// The most work that a store may ask for one login: 250 times what Postgres asks by itself.
+const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
 /// The most that is held of one answer where the gateway itself asks.
 const ANSWER_BYTES_MAX: usize = 512 * 1024 * 1024;
 
@@ -195,16 +194,14 @@ pub(crate) async fn open(config: &UpstreamConfig) -> Result<Stream, UpstreamErro
         return Ok(Stream::Unix(UnixStream::connect(path).await?));
     }
     let mut tcp = TcpStream::connect((config.host.as_str(), config.port)).await?;
-    tcp.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
-    SockRef::from(&tcp).set_tcp_keepalive(&keepalive)?;
-    let Some(tls) = &config.tls else { return Ok(Stream::Tcp(tcp)) };
+    tls::set_options(&tcp)?;
+    let Some(client) = &config.tls else { return Ok(Stream::Tcp(tcp)) };
     let mut out = BytesMut::new();
     front::ssl_request(&mut out);
     tcp.write_all(&out).await?;
     // One byte is read, and not one more: what follows it belongs to the handshake.
     match tcp.read_u8().await? {
-        b'S' => Ok(tls.connect(tcp, &config.host).await?),
+        b'S' => Ok(client.connect(tcp, &config.host).await?),
         b'N' => Err(UpstreamError::TlsNotOffered),
         other => Err(UpstreamError::Unexpected(other)),
     }
@@ -329,6 +326,11 @@ impl Upstream {
         let Authentication::SaslContinue(data) = back::authentication(&frame)? else {
             return Err(UpstreamError::Unexpected(frame.tag()));
         };
+        let iterations =
+            std::str::from_utf8(data).ok().and_then(|text| text.rsplit_once(",i=")?.1.parse::<u32>().ok());
+        if iterations.is_none_or(|iterations| iterations > SCRAM_ITERATIONS_MAX) {
+            return Err(UpstreamError::Login("the store asks for too many iterations of SCRAM"));
+        }
         scram.update(data)?;
         front::sasl_response(&mut out, scram.message())?;
         self.send(&out).await?;
