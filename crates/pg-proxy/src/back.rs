@@ -3,7 +3,8 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::frame::{Fields, Frame, FrameError, write_frame, write_string};
+use crate::fields::{Fields, write_frame, write_string};
+use crate::frame::{Frame, FrameError};
 
 /// Where a session stands between messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

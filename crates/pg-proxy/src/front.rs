@@ -2,7 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::frame::{Fields, Frame, FrameError, write_counted, write_frame, write_string};
+use crate::fields::{Fields, write_counted, write_frame, write_string};
+use crate::frame::{Frame, FrameError};
 
 /// A message of a client, borrowed from its frame.
 #[derive(Debug, Clone, PartialEq, Eq)]

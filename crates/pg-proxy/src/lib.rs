@@ -3,6 +3,7 @@
 pub mod back;
 pub mod cancel;
 pub mod catalog;
+mod fields;
 pub mod frame;
 pub mod front;
 pub mod login;

@@ -9,7 +9,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout_at;
 
 use crate::back::{self, Authentication};
-use crate::frame::{Fields, Frame};
+use crate::fields::Fields;
+use crate::frame::Frame;
 use crate::scram::{self, Binding, Exchange, MECHANISM, MECHANISM_PLUS, RandomError, ScramError, Verifier};
 use crate::startup::{Acceptor, Startup, StartupError};
 

@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::frame::{Fields, FrameError, FrontFrames, ReadError};
+use crate::fields::Fields;
+use crate::frame::{FrameError, FrontFrames, ReadError};
 use crate::scram::{RandomError, ScramError};
 use crate::tls::{ServerTls, Stream};
 use crate::{back, front, tls};
