@@ -334,9 +334,10 @@ impl<'a> Analyzer<'a> {
         let mut columns = Vec::with_capacity(select.target_list().len());
         let mut starred = false;
         for target in select.target_list() {
-            if let Some(qualifier) = star(target.val()) {
+            let (node, qualifier) = star(target.val());
+            if let Some(qualifier) = qualifier {
                 starred = true;
-                self.star(target.val(), &qualifier, &mut columns)?;
+                self.star(node, &qualifier, &mut columns)?;
                 continue;
             }
             let facts = self.expression(target.val())?;
@@ -384,7 +385,9 @@ impl<'a> Analyzer<'a> {
         if let Node::ColumnRef(column) = node
             && (qualifier.len() > 1 || item.sent_alias.is_some())
         {
-            self.edits.add(column, Edit::Star(alias.clone()));
+            let starred = column.fields().len() > qualifier.len();
+            let edit = if starred { Edit::Star(alias.clone()) } else { Edit::Column(vec![alias.clone()]) };
+            self.edits.add(column, edit);
         }
         for column in &item.columns {
             self.note_use(&column.facts, vec![alias.clone(), column.name.clone()]);
@@ -515,13 +518,24 @@ impl Aliases<'_> {
     }
 }
 
-/// The qualifier of a star, if this is one.
-fn star(node: Node<'_>) -> Option<Vec<&str>> {
-    let Node::ColumnRef(column) = node else { return None };
-    let fields = column.fields();
-    let last = fields.len().checked_sub(1)?;
-    matches!(fields.get(last), Some(Node::A_Star(_)))
-        .then(|| fields.iter().take(last).filter_map(Node::as_str).collect())
+/// The reference of a star and its qualifier, if this is one: `*`, `c.*` or `(c).*`.
+fn star(node: Node<'_>) -> (Node<'_>, Option<Vec<&str>>) {
+    match node {
+        Node::ColumnRef(column) => {
+            let fields = column.fields();
+            let names: Vec<&str> = fields.iter().filter_map(Node::as_str).collect();
+            let starred = fields.iter().any(|field| matches!(field, Node::A_Star(_)));
+            (node, starred.then_some(names))
+        }
+        Node::A_Indirection(indirection) => match (indirection.arg(), indirection.indirection().first()) {
+            (Node::ColumnRef(row), Some(Node::A_Star(_))) => {
+                let names: Vec<&str> = row.fields().iter().filter_map(Node::as_str).collect();
+                (indirection.arg(), (names.len() == row.fields().len()).then_some(names))
+            }
+            _ => (node, None),
+        },
+        _ => (node, None),
+    }
 }
 
 /// The first columns under other names.

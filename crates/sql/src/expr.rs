@@ -101,7 +101,7 @@ impl Analyzer<'_> {
     fn column(&mut self, column: &nodes::ColumnRef) -> Result<Facts, Refusal> {
         let fields: Vec<&str> = column.fields().iter().filter_map(Node::as_str).collect();
         if fields.len() != column.fields().len() {
-            return Err(unsupported("`*` as an expression", column.location));
+            return self.row_of(column, &fields);
         }
         let Some((name, qualifier)) = fields.split_last() else {
             return Err(unsupported("a column without a name", column.location));
@@ -139,6 +139,19 @@ impl Analyzer<'_> {
         self.note_use(&facts, path);
         self.note_filtered(facts.filtered);
         Ok(facts)
+    }
+
+    /// `c.*` inside an expression: `row(c.*)`, `count(c.*)`.
+    fn row_of(&mut self, column: &nodes::ColumnRef, qualifier: &[&str]) -> Result<Facts, Refusal> {
+        if qualifier.is_empty() {
+            return Err(unsupported("`*` without a table as an expression", column.location));
+        }
+        let item = self.qualifier(qualifier, column.location)?;
+        if qualifier.len() > 1 || item.sent_alias.is_some() {
+            let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
+            self.edits.add(column, Edit::Star(alias));
+        }
+        Ok(self.row(&item))
     }
 
     /// `c`, `s.c` or `d.s.c` before a column or a star.

@@ -179,3 +179,16 @@ fn the_key_brings_its_columns_into_group_by() {
     let sent = mediate("select c.id, c.region, count(*) from customers c group by c.id").unwrap();
     assert!(sent.ends_with("GROUP BY c.id, c.region"), "{sent}");
 }
+
+#[test]
+fn whole_rows_pass() {
+    for sql in [
+        "select (c).* from customers c",
+        "select row(c.*), count(c.*) from customers c group by c.id",
+        "select to_jsonb(c), c from customers c",
+        "select public.customers.* from public.customers",
+        "select c is null, (c).email from customers c",
+    ] {
+        mediate(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    }
+}
