@@ -81,6 +81,8 @@ pub(crate) struct Analyzer<'a> {
     pub(crate) used: Vec<Vec<Use>>,
     /// Schemas of unaliased relations by name: two of one name get distinct aliases.
     pub(crate) unaliased: HashMap<Arc<str>, Vec<Arc<str>>>,
+    /// Parameters that are patterns of LIKE.
+    pub(crate) patterns: Vec<u16>,
     pub(crate) edits: Edits,
 }
 
@@ -103,6 +105,7 @@ impl<'a> Analyzer<'a> {
             mentions: Vec::new(),
             used: Vec::new(),
             unaliased: HashMap::new(),
+            patterns: Vec::new(),
             edits: Edits::default(),
         }
     }

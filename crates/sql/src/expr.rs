@@ -297,13 +297,22 @@ impl Analyzer<'_> {
     ) -> Result<Facts, Refusal> {
         let constant = match node {
             Node::A_Const(constant) => match constant.val() {
-                Some(ConstValue::String(text)) => well_formed(text),
+                Some(ConstValue::String(text)) => is_pattern(text.as_bytes()),
                 None => constant.isnull,
                 Some(_) => false,
             },
+            // Looked at when it is bound.
+            Node::ParamRef(parameter) => self.bound_pattern(parameter.number),
             _ => false,
         };
         self.matching(name, subject, pattern, constant, location)
+    }
+
+    fn bound_pattern(&mut self, number: i32) -> bool {
+        let text = matches!(self.parameter(number), Ty::Literal | Ty::Known(oid::TEXT | oid::VARCHAR));
+        let number = u16::try_from(number).ok().filter(|_| text);
+        self.patterns.extend(number);
+        number.is_some()
     }
 
     fn array(&mut self, array: &nodes::A_ArrayExpr) -> Result<Facts, Refusal> {
@@ -561,8 +570,10 @@ fn operator_name(names: &pg_raw_parse::list::NodeList, location: i32) -> Result<
     }
 }
 
-/// A pattern of LIKE that cannot fail: no escape at its end, and not so many `%` that matching takes for ever.
-fn well_formed(pattern: &str) -> bool {
-    let trailing = pattern.chars().rev().take_while(|c| *c == '\\').count();
-    trailing % 2 == 0 && pattern.matches('%').count() <= 1000
+/// Whether a pattern of LIKE cannot fail: no escape at its end, and not so many `%` that matching takes for ever. The
+/// bytes are UTF-8; text and binary parameters have the same.
+#[must_use]
+pub fn is_pattern(pattern: &[u8]) -> bool {
+    let trailing = pattern.iter().rev().take_while(|byte| **byte == b'\\').count();
+    trailing % 2 == 0 && pattern.iter().filter(|byte| **byte == b'%').count() <= 1000
 }

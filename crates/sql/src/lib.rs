@@ -35,6 +35,7 @@ mod settings;
 mod stack;
 mod statement;
 
+pub use expr::is_pattern;
 pub use forward::{Forwarded, forward, set_statement, show_path};
 pub use names::Session;
 pub use parse::{Batch, Limits, parse};

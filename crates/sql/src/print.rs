@@ -12,6 +12,16 @@ use crate::{ffi, parse};
 /// A statement as it is meant to be sent: every relation replaced by its guard.
 pub struct Rewritten {
     pub(crate) tree: Owned<nodes::RawStmt>,
+    pub(crate) patterns: Vec<u16>,
+}
+
+impl Rewritten {
+    /// The parameters, counted from 1, that are patterns of LIKE: a value bound to one of them has to be
+    /// [well formed](crate::is_pattern), or matching could fail over rows that are hidden.
+    #[must_use]
+    pub fn patterns(&self) -> &[u16] {
+        &self.patterns
+    }
 }
 
 impl fmt::Debug for Rewritten {

@@ -20,6 +20,7 @@ use crate::scope::Scope;
 /// A column that does not exist for this caller, a call that is not on the list, an expression that could run over
 /// hidden rows, a form that is not mediated.
 pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal> {
+    let mut patterns = Vec::new();
     let tree = try_owned(|mem| {
         let mut copy = mem.make_unique(scope.statement.raw());
         let Some(select) = query(copy.as_ref()) else {
@@ -28,6 +29,7 @@ pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal>
         let mut analyzer = Analyzer::new(scope.catalog, scope.session, guards);
         analyzer.select(select, Place::Top)?;
         let edits = analyzer.edits;
+        patterns = analyzer.patterns;
         let mut apply = Apply { mem, edits: &edits, guards, catalog: scope.catalog, failed: None };
         apply.transform_raw_stmt(copy.as_mut());
         match apply.failed {
@@ -35,7 +37,7 @@ pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal>
             None => Ok(copy),
         }
     })?;
-    Ok(Rewritten { tree })
+    Ok(Rewritten { tree, patterns })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other statement has a query")]
