@@ -49,7 +49,7 @@ const IMPURE_WORDS: &[&str] = &[
 const UNSAFE_FILES: &[&str] = &["crates/sql/src/ffi.rs"];
 
 /// Folders of case files, each read by a test.
-const CASE_FOLDERS: &[&str] = &["fixtures/sql"];
+const CASE_FOLDERS: &[&str] = &["fixtures/policy", "fixtures/sql"];
 
 /// Lines of a file without its tests, and of a function.
 const FILE_LINES_MAX: usize = 500;

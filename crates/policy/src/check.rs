@@ -69,6 +69,9 @@ impl Checker<'_> {
     }
 
     fn expression(&mut self, expression: &Expression, fields: Option<&dyn Fn(&str) -> FieldLookup>) {
+        if self.draft.schema_is_incomplete {
+            return;
+        }
         let scope = Scope { schema: &self.draft.schema, fields };
         if let Err(problems) = expr::check(&expression.expr, &scope) {
             let found: Vec<_> = problems.into_iter().map(|problem| expression.diagnose(problem)).collect();

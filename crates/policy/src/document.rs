@@ -183,17 +183,27 @@ fn escape(rest: &str) -> Option<usize> {
 /// # Errors
 /// All that is wrong with it, in its order.
 pub fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
-    let mut errors = forbidden_characters(source);
-    if errors.is_empty() {
-        let mut builder = Builder::new(source);
-        let node = builder.run();
-        errors = builder.errors;
-        if errors.is_empty() {
-            return node.ok_or_else(|| vec![source.error(Span::default(), "the file is empty")]);
-        }
-    }
+    let (root, mut errors) = read_on(source);
     errors.sort_by(|one, other| one.order().cmp(&other.order()));
-    Err(errors)
+    match root {
+        Some(root) if errors.is_empty() => Ok(root),
+        Some(_) | None => Err(errors),
+    }
+}
+
+/// Reads a document as far as it can be understood, so that a reader can go on and tell more of what is wrong. Without a
+/// tree there is an error.
+pub(crate) fn read_on(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
+    let errors = forbidden_characters(source);
+    if !errors.is_empty() {
+        return (None, errors);
+    }
+    let mut builder = Builder::new(source);
+    let root = builder.run();
+    if root.is_none() && builder.errors.is_empty() {
+        builder.error(Span::default(), "the file is empty");
+    }
+    (root.filter(|_| !builder.incomplete), builder.errors)
 }
 
 /// Characters that mislead a reader or the parser, which takes a NUL for the end.
@@ -223,9 +233,17 @@ fn forbidden_characters(source: &Source) -> Vec<Diagnostic> {
 /// A collection that is not closed yet.
 enum Open {
     Sequence(Span, Vec<Node>),
-    Mapping(Span, Vec<(Scalar, Node)>, Option<Scalar>),
+    Mapping(Span, Vec<(Scalar, Node)>, Key),
     /// A key that is no scalar, which has been reported: everything inside is dropped.
     Dropped,
+}
+
+/// What a mapping waits for.
+enum Key {
+    Awaited,
+    Read(Scalar),
+    /// A key that stands twice, which has been reported: its value is dropped.
+    Twice,
 }
 
 struct Builder<'a> {
@@ -235,13 +253,15 @@ struct Builder<'a> {
     open: Vec<Open>,
     root: Option<Node>,
     errors: Vec<Diagnostic>,
+    /// Whether something is not in the tree that its author meant to be there.
+    incomplete: bool,
 }
 
 impl<'a> Builder<'a> {
     fn new(source: &'a Source) -> Self {
         let mut offsets: Vec<usize> = source.text.char_indices().map(|(at, _)| at).collect();
         offsets.push(source.text.len());
-        Self { source, offsets, open: Vec::new(), root: None, errors: Vec::new() }
+        Self { source, offsets, open: Vec::new(), root: None, errors: Vec::new(), incomplete: false }
     }
 
     fn run(&mut self) -> Option<Node> {
@@ -283,10 +303,12 @@ impl<'a> Builder<'a> {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
             Event::DocumentStart(_) => {
                 if self.root.is_some() {
+                    self.incomplete = true;
                     self.error(span, "a second document in one file");
                 }
             }
             Event::Alias(_) => {
+                self.incomplete = true;
                 self.error(span, "an alias: write the value out");
                 self.value(empty(span));
             }
@@ -301,7 +323,7 @@ impl<'a> Builder<'a> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_properties(span, anchor, tag.is_some());
-                let open = Open::Mapping(span, Vec::new(), None);
+                let open = Open::Mapping(span, Vec::new(), Key::Awaited);
                 self.start(open, span);
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
@@ -339,7 +361,8 @@ impl<'a> Builder<'a> {
 
     fn start(&mut self, open: Open, span: Span) {
         let dropped = match self.open.last() {
-            Some(Open::Mapping(_, _, None)) => {
+            Some(Open::Mapping(_, _, Key::Awaited)) => {
+                self.incomplete = true;
                 self.error(span, "a key is one text");
                 true
             }
@@ -375,21 +398,22 @@ impl<'a> Builder<'a> {
             None => self.root = Some(node),
             Some(Open::Dropped) => {}
             Some(Open::Sequence(_, items)) => items.push(node),
-            Some(Open::Mapping(_, entries, key)) => match (key.take(), node.kind) {
-                (Some(key), kind) => entries.push((key, Node { span: node.span, kind })),
-                (None, Kind::Scalar(new)) => {
-                    let first = entries.iter().find(|(key, _)| key.text == new.text);
-                    let first = first.map(|(key, _)| key.span);
-                    *key = Some(new.clone());
+            Some(Open::Mapping(_, entries, key)) => match (std::mem::replace(key, Key::Awaited), node.kind) {
+                (Key::Read(key), kind) => entries.push((key, Node { span: node.span, kind })),
+                (Key::Twice, _) => {}
+                (Key::Awaited, Kind::Scalar(new)) => {
+                    let first = entries.iter().find(|(key, _)| key.text == new.text).map(|(key, _)| key.span);
+                    *key = if first.is_some() { Key::Twice } else { Key::Read(new.clone()) };
                     self.check_key(&new, first);
                 }
-                (None, Kind::Sequence(_) | Kind::Mapping(_)) => {}
+                (Key::Awaited, Kind::Sequence(_) | Kind::Mapping(_)) => {}
             },
         }
     }
 
     fn check_key(&mut self, key: &Scalar, first: Option<Span>) {
         if key.plain() && key.text == "<<" {
+            self.incomplete = true;
             self.error(key.span, "a merge key: write the keys out");
         } else if let Some(first) = first {
             let line = self.source.error(first, "").line;

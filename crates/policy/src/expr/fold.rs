@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use access::{Attribute, Caller, Comparison, Field, Predicate, Request, Value, ValueType};
 
 use super::logic;
-use super::parser::Part;
-use super::typing::{List, Operand, Typed};
+use super::tree::Part;
+use super::typed::{List, Operand, Typed};
 use crate::value;
 
 /// What a condition says of a row to this caller. An absent attribute is NULL, and no comparison with NULL is left.

@@ -3,14 +3,19 @@
 mod fold;
 mod lexer;
 pub(crate) mod logic;
+mod network;
 mod parser;
 mod show;
+mod tree;
+mod typed;
 mod typing;
 
 pub(crate) use fold::{fold, truth};
-pub(crate) use parser::{Expr, parse};
+pub(crate) use parser::parse;
 pub(crate) use show::predicate as show;
-pub(crate) use typing::{FieldLookup, Scope, Typed, attributes, check};
+pub(crate) use tree::{Expr, ExprKind, attributes};
+pub(crate) use typed::Typed;
+pub(crate) use typing::{FieldLookup, Scope, check};
 
 use crate::Span;
 

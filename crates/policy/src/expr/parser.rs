@@ -4,6 +4,7 @@ use access::Comparison;
 
 use super::Problem;
 use super::lexer::{Token, TokenKind, tokens};
+use super::tree::{Expr, ExprKind, Part, Set, Term, TermKind};
 use crate::Span;
 
 /// How deep parentheses and `not` may be nested, and how many tokens there may be.
@@ -14,64 +15,6 @@ const KEYWORDS: [&str; 18] = [
     "and", "or", "not", "in", "is", "null", "true", "false", "between", "like", "has", "any", "caller",
     "request", "lookup", "catalog", "cidr", "anyone",
 ];
-
-/// A condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Expr {
-    pub(crate) span: Span,
-    pub(crate) kind: ExprKind,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ExprKind {
-    /// All callers; alone only.
-    Anyone,
-    Or(Vec<Expr>),
-    And(Vec<Expr>),
-    Not(Box<Expr>),
-    Truth(Term),
-    Compare(Comparison, Term, Term),
-    In(Term, Set),
-    HasAny(Term, Set),
-    IsNull(Term),
-    Between(Term, Term, Term),
-    Like(Term, Term),
-}
-
-/// One side of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Term {
-    pub(crate) span: Span,
-    pub(crate) kind: TermKind,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TermKind {
-    Field(String),
-    Caller(String),
-    Request(Part),
-    Text(String),
-    Number(String),
-    Bool(bool),
-    Null,
-}
-
-/// What a request is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    Time,
-    Day,
-    Hour,
-    Ip,
-}
-
-/// The right side of `in` and `has any`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Set {
-    List(Vec<Term>),
-    Caller(Term),
-    Cidr(Vec<(String, Span)>),
-}
 
 /// Reads an expression.
 pub(crate) fn parse(text: &str) -> Result<Expr, Problem> {

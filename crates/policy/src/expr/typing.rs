@@ -1,12 +1,13 @@
 //! Tree to typed tree: every operand knows its type, every literal is a value of it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use access::{Comparison, Field, FieldType, Value, ValueType};
 
 use super::Problem;
-use super::parser::{Expr, ExprKind, Part, Set, Term, TermKind};
+use super::network;
+use super::tree::{Expr, ExprKind, Part, Set, Term, TermKind};
+use super::typed::{Common, List, Operand, Typed};
 use crate::schema::{Schema, Slot};
 use crate::{Span, value};
 
@@ -27,45 +28,6 @@ pub(crate) enum FieldLookup {
     Missing(Vec<Arc<str>>),
 }
 
-/// A condition that is ready for a caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Typed {
-    Always,
-    Or(Vec<Typed>),
-    And(Vec<Typed>),
-    Not(Box<Typed>),
-    Truth(Operand),
-    Compare(Comparison, Operand, Operand),
-    In(Operand, List),
-    HasAny(Operand, List),
-    IsNull(Operand),
-    StartsWith(Operand, Arc<str>),
-    InNetworks(Vec<Network>),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Operand {
-    Field(Field),
-    Value(Value),
-    /// An attribute, one or a set, and the type that its values take here.
-    Caller(Arc<str>, ValueType),
-    Request(Part),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum List {
-    Items(Vec<Operand>),
-    /// A set of the caller, and the type that its values take here.
-    Caller(Arc<str>, ValueType),
-}
-
-/// A range of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Network {
-    pub(crate) address: IpAddr,
-    pub(crate) bits: u8,
-}
-
 /// Types an expression, or says all that does not fit.
 pub(crate) fn check(expr: &Expr, scope: &Scope<'_>) -> Result<Typed, Vec<Problem>> {
     let mut checker = Checker { scope, problems: Vec::new() };
@@ -80,49 +42,6 @@ pub(crate) fn check(expr: &Expr, scope: &Scope<'_>) -> Result<Typed, Vec<Problem
     }
 }
 
-/// The attributes that an expression names, in its order.
-pub(crate) fn attributes(expr: &Expr) -> Vec<(&str, Span)> {
-    let mut found = Vec::new();
-    let mut todo = vec![expr];
-    while let Some(expr) = todo.pop() {
-        let of_caller = |term: &&Term| matches!(term.kind, TermKind::Caller(_));
-        let terms: Vec<&Term> = match &expr.kind {
-            ExprKind::Anyone => Vec::new(),
-            ExprKind::Or(arms) | ExprKind::And(arms) => {
-                todo.extend(arms);
-                Vec::new()
-            }
-            ExprKind::Not(inner) => {
-                todo.push(inner);
-                Vec::new()
-            }
-            ExprKind::Truth(term) | ExprKind::IsNull(term) => vec![term],
-            ExprKind::Compare(_, left, right) | ExprKind::Like(left, right) => vec![left, right],
-            ExprKind::Between(term, low, high) => vec![term, low, high],
-            ExprKind::In(term, set) | ExprKind::HasAny(term, set) => {
-                let items = match set {
-                    Set::List(items) => items.as_slice(),
-                    Set::Caller(set) => std::slice::from_ref(set),
-                    Set::Cidr(_) => &[],
-                };
-                std::iter::once(term).chain(items).collect()
-            }
-        };
-        found.extend(terms.into_iter().filter(of_caller).map(|term| (term_name(term), term.span)));
-    }
-    found.sort_by_key(|(_, span)| *span);
-    found
-}
-
-fn term_name(term: &Term) -> &str {
-    match &term.kind {
-        TermKind::Caller(name) | TermKind::Field(name) | TermKind::Text(name) | TermKind::Number(name) => {
-            name
-        }
-        TermKind::Request(_) | TermKind::Bool(_) | TermKind::Null => "",
-    }
-}
-
 /// What a term is, before its neighbours are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Type {
@@ -132,14 +51,6 @@ enum Type {
     /// Takes its type from its neighbours.
     Literal,
     /// A field whose type the text alone does not say.
-    Unknown,
-}
-
-/// What the operands of one comparison have in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Common {
-    Field(FieldType),
-    Value(ValueType),
     Unknown,
 }
 
@@ -204,11 +115,12 @@ impl Checker<'_> {
     fn compare(&mut self, comparison: Comparison, left: &Term, right: &Term) -> Option<Typed> {
         let (common, mut operands) = self.operands(&[left, right])?;
         let ordering = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
-        if ordering && !has_order(&common) {
+        if ordering && !common.has_order() {
             let span = Span { start: left.span.start, end: right.span.end };
-            let problem =
-                Problem::new(span, format!("values of type {} have no order here", type_name(&common)));
-            return self.wrong(problem.help("the order of texts depends on the store's collation"));
+            let problem = Problem::new(span, format!("values of type {} have no order here", common.name()));
+            let texts = matches!(common, Common::Field(FieldType::Text) | Common::Value(ValueType::Text));
+            let help = "the order of texts depends on the store's collation";
+            return self.wrong(if texts { problem.help(help) } else { problem });
         }
         let (right, left) = (operands.pop()?, operands.pop()?);
         Some(Typed::Compare(comparison, left, right))
@@ -256,13 +168,13 @@ impl Checker<'_> {
     fn array(&mut self, term: &Term) -> Option<(Operand, Common)> {
         if matches!(term.kind, TermKind::Caller(_)) {
             let ty = self.set_of(term)?;
-            return Some((Operand::Caller(term_name(term).into(), ty), Common::Value(ty)));
+            return Some((Operand::Caller(term.name().into(), ty), Common::Value(ty)));
         }
         match self.type_of(term)? {
             Type::Unknown => Some((unknown(term), Common::Unknown)),
             Type::Field(FieldType::Array(element)) if value::value_type(&element).is_some() => {
                 let ty = FieldType::Array(element.clone());
-                Some((Operand::Field(Field { name: term_name(term).into(), ty }), Common::Field(*element)))
+                Some((Operand::Field(Field { name: term.name().into(), ty }), Common::Field(*element)))
             }
             Type::Field(_) | Type::Value(_) | Type::Literal => {
                 self.wrong(Problem::new(term.span, "`has any` needs an array field or a set of the caller"))
@@ -277,7 +189,7 @@ impl Checker<'_> {
                 Operand::Caller(name.as_str().into(), slot.ty)
             }
             TermKind::Field(_) => match self.type_of(term)? {
-                Type::Field(ty) => Operand::Field(Field { name: term_name(term).into(), ty }),
+                Type::Field(ty) => Operand::Field(Field { name: term.name().into(), ty }),
                 Type::Unknown | Type::Value(_) | Type::Literal => unknown(term),
             },
             TermKind::Request(_)
@@ -316,7 +228,7 @@ impl Checker<'_> {
         }
         let read: Vec<_> = networks
             .iter()
-            .map(|(text, span)| match network(text) {
+            .map(|(text, span)| match network::read(text) {
                 Some(network) => Some(network),
                 None => self.wrong(
                     Problem::new(*span, format!("`{text}` is not a network"))
@@ -341,7 +253,7 @@ impl Checker<'_> {
             Ok(ty) => ty,
             Err(help) => return self.mismatch(set, &element.to_string(), common, help),
         };
-        Some(List::Caller(term_name(set).into(), ty))
+        Some(List::Caller(set.name().into(), ty))
     }
 
     fn operands(&mut self, terms: &[&Term]) -> Option<(Common, Vec<Operand>)> {
@@ -444,7 +356,7 @@ impl Checker<'_> {
     }
 
     fn set_of(&mut self, term: &Term) -> Option<ValueType> {
-        let name = term_name(term);
+        let name = term.name();
         let slot = self.slot(name, term.span)?;
         if !slot.set {
             let problem = Problem::new(term.span, format!("`caller.{name}` is one value, not a set"));
@@ -467,7 +379,7 @@ impl Checker<'_> {
                 if !fits {
                     return self.mismatch(term, &ty.to_string(), common, None);
                 }
-                Some(Operand::Field(Field { name: term_name(term).into(), ty }))
+                Some(Operand::Field(Field { name: term.name().into(), ty }))
             }
             (Type::Value(ty), kind) => match self.attribute_fits(ty, common) {
                 Err(help) => self.mismatch(term, &ty.to_string(), common, help),
@@ -478,7 +390,7 @@ impl Checker<'_> {
                     | TermKind::Text(_)
                     | TermKind::Number(_)
                     | TermKind::Bool(_)
-                    | TermKind::Null => Operand::Caller(term_name(term).into(), wide),
+                    | TermKind::Null => Operand::Caller(term.name().into(), wide),
                 }),
             },
             (Type::Literal, _) => self.literal(term, common),
@@ -552,7 +464,7 @@ impl Checker<'_> {
     }
 
     fn mismatch<T>(&mut self, term: &Term, found: &str, common: &Common, help: Option<&str>) -> Option<T> {
-        let message = format!("{found} does not fit type {}", type_name(common));
+        let message = format!("{found} does not fit type {}", common.name());
         let problem = Problem::new(term.span, message);
         self.wrong(match help {
             Some(help) => problem.help(help),
@@ -562,73 +474,5 @@ impl Checker<'_> {
 }
 
 fn unknown(term: &Term) -> Operand {
-    Operand::Field(Field { name: term_name(term).into(), ty: FieldType::Other("unknown".into()) })
-}
-
-fn type_name(common: &Common) -> String {
-    match common {
-        Common::Field(field) => field.to_string(),
-        Common::Value(ty) => ty.to_string(),
-        Common::Unknown => "unknown".to_owned(),
-    }
-}
-
-fn has_order(common: &Common) -> bool {
-    match common {
-        Common::Field(field) => value::value_type(field).is_some_and(ordered),
-        Common::Value(ty) => ordered(*ty),
-        Common::Unknown => true,
-    }
-}
-
-fn ordered(ty: ValueType) -> bool {
-    match ty {
-        ValueType::Int | ValueType::Numeric | ValueType::Date | ValueType::Timestamp | ValueType::Uuid => {
-            true
-        }
-        ValueType::Text | ValueType::Bool => false,
-    }
-}
-
-/// A network in its strict form: no bit is set behind its length.
-fn network(text: &str) -> Option<Network> {
-    let (address, bits) = text.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let plain = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
-    let bits: u8 = if plain { bits.parse().ok()? } else { return None };
-    let network = Network { address, bits };
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    (bits <= width && network.masked(address) == network.masked_bits()).then_some(network)
-}
-
-impl Network {
-    /// Whether the address is in the network. An IPv4 address in its IPv6 form counts as IPv4.
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
-        let (address, own) = (address.to_canonical(), self.address.to_canonical());
-        address.is_ipv4() == own.is_ipv4() && self.masked(address) == self.masked_bits()
-    }
-
-    fn masked_bits(&self) -> u128 {
-        as_bits(self.address)
-    }
-
-    fn masked(&self, address: IpAddr) -> u128 {
-        let kept = u32::from(self.bits);
-        match address {
-            IpAddr::V4(_) => {
-                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(kept)).unwrap_or(0);
-                as_bits(address) & u128::from(mask)
-            }
-            IpAddr::V6(_) => {
-                as_bits(address) & u128::MAX.checked_shl(128_u32.saturating_sub(kept)).unwrap_or(0)
-            }
-        }
-    }
-}
-
-fn as_bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        IpAddr::V6(address) => address.to_bits(),
-    }
+    Operand::Field(Field { name: term.name().into(), ty: FieldType::Other("unknown".into()) })
 }

@@ -36,10 +36,12 @@ impl Reader<'_> {
             return self.error(key.span, "`caller` stands twice in the policy", help);
         }
         draft.caller = Some(self.place(key.span));
+        let known = self.errors.len();
         for (name, value) in self.mapping(value, "`caller`").unwrap_or_default() {
             let Some(declared) = self.attribute(name, value) else { continue };
             draft.schema.attributes.insert(name.text.as_str().into(), declared);
         }
+        draft.schema_is_incomplete = self.errors.len() > known;
     }
 
     fn attribute(&mut self, name: &Scalar, value: &Node) -> Option<Declared> {

@@ -45,7 +45,8 @@ impl Reader<'_> {
             Kind::Mapping(entries) => match entries.as_slice() {
                 [(key, value)] => self.mask_mapping(key, value),
                 _ => {
-                    self.plain_error(value.span, "a mask is a word, or a mapping with one key");
+                    let message = "a mask is a word, or a mapping with one key";
+                    self.error(value.span, message, "both ends are written `{partial: {first: 1, last: 2}}`");
                     None
                 }
             },

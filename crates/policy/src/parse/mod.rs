@@ -29,12 +29,11 @@ pub fn parse(sources: &[Source]) -> Result<Policy, Vec<Diagnostic>> {
     let mut errors = Vec::new();
     let mut unread = false;
     for source in &sources {
-        match document::read(source) {
-            Ok(root) => Reader { source, errors: &mut errors }.file(&root, &mut draft),
-            Err(found) => {
-                unread = true;
-                errors.extend(found);
-            }
+        let (root, found) = document::read_on(source);
+        errors.extend(found);
+        match root {
+            Some(root) => Reader { source, errors: &mut errors }.file(&root, &mut draft),
+            None => unread = true,
         }
     }
     if sources.is_empty() {
@@ -70,6 +69,8 @@ fn revision(sources: &[Arc<Source>]) -> String {
 pub(crate) struct Draft {
     pub(crate) caller: Option<Place>,
     pub(crate) schema: Schema,
+    /// Whether something is wrong in the `caller` block, so that attributes may be missing.
+    pub(crate) schema_is_incomplete: bool,
     pub(crate) blocks: Vec<Block>,
     pub(crate) masks: Masks,
     pub(crate) rules: Vec<Rule>,

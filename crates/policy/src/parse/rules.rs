@@ -5,8 +5,10 @@ use std::sync::Arc;
 use access::Action;
 
 use super::{Draft, Reader};
+use crate::Span;
 use crate::document::{Kind, Node, Scalar};
 use crate::error::Place;
+use crate::expr::{Expr, ExprKind};
 use crate::name::{self, Pattern};
 use crate::policy::{Because, Expression, Piece, Rule, RuleKind, ShowKey, ShowLine};
 
@@ -32,10 +34,9 @@ struct Parts {
 impl Reader<'_> {
     pub(super) fn rules(&mut self, value: &Node, draft: &mut Draft) {
         for item in self.list(value, "`rules`").unwrap_or_default() {
-            if let Some(rule) = self.rule(item) {
-                self.unique(&rule, &draft.rules);
-                draft.rules.push(rule);
-            }
+            let Some(rule) = self.rule(item) else { continue };
+            self.unique(&rule, &draft.rules);
+            draft.rules.push(rule);
         }
     }
 
@@ -50,18 +51,21 @@ impl Reader<'_> {
         let entries = self.mapping(item, "a rule")?;
         let (kind, name) = self.head(item, entries)?;
         let mut parts = Parts::default();
-        let wrong = self.errors.len();
         for (key, value) in entries {
             self.part(kind, key, value, &mut parts);
         }
         self.complete(kind, name, entries, &parts);
-        // A rule with errors of its own is left out; the errors stop the load.
-        let Parts { to: Some(to), data, actions, rows, show, because } = parts else { return None };
+        let Parts { to, data, actions, rows, show, because } = parts;
+        // Without a condition there is an error, and the rule only stands here to be looked at further.
+        let to = to.unwrap_or_else(|| Expression {
+            source: self.source.clone(),
+            scalar: name.clone(),
+            expr: Expr { span: Span::default(), kind: ExprKind::Anyone },
+        });
         let actions = actions.unwrap_or_else(|| ACTIONS.to_vec());
         let place = self.place(name.span);
         let name: Arc<str> = name.text.as_str().into();
-        let rule = Rule { kind, name, place, to, data, actions, rows, show, because };
-        (self.errors.len() == wrong).then_some(rule)
+        Some(Rule { kind, name, place, to, data, actions, rows, show, because })
     }
 
     /// The kind and the name: `allow: support-reads`.

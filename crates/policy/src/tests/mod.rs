@@ -1,3 +1,4 @@
-//! Tests of the whole crate: the policies that are shipped, and cases.
+//! Tests of the whole crate: the policies that are shipped, cases, and properties.
 
+mod cases;
 mod world;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use access::{Catalog, Column, Relation, RelationKind, RelationName, SqlType, TypeKind};
 
-use crate::{Policy, Source};
+use crate::Source;
 
 const TYPES: [(u32, &str); 15] = [
     (16, "bool"),
@@ -104,13 +104,6 @@ fn column(text: &str) -> Column {
     let oid = |name: &str| TYPES.iter().find(|(_, other)| *other == name).map(|(oid, _)| *oid).unwrap();
     let type_oid = ty.strip_suffix("[]").map_or_else(|| oid(ty), |element| oid(element) + 10_000);
     Column { name: name.trim().into(), type_oid, base_oid: type_oid, typmod, not_null, collation: 100 }
-}
-
-/// The policy of one text.
-pub(super) fn policy(text: &str) -> Result<Policy, String> {
-    let source = Source { path: "policy.yaml".into(), text: text.into() };
-    crate::parse(&[source])
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))
 }
 
 #[test]
