@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::installation::{Installation, User};
+use crate::installation::{self, Installation, User};
 use crate::workspace;
 
 /// What every server has beside its superuser `postgres`: the login of a gateway, which may read all and change nothing.
@@ -32,8 +32,10 @@ pub(crate) fn hand_over(path: &Path, user: Option<User>) -> std::io::Result<()> 
 fn template(installation: &Installation) -> PathBuf {
     let cache = workspace::cache();
     fs::create_dir_all(&cache).expect("the folder for caches can be made");
-    let template = cache.join(format!("postgres-{}-1", installation.version));
-    let lock = File::create(template.with_extension("lock")).expect("the template's lock can be made");
+    // Each user has one of its own: what root made, nobody else may read.
+    let name = format!("postgres-{}-of-{}-1", installation.version, installation::uid());
+    let template = cache.join(&name);
+    let lock = File::create(cache.join(name + ".lock")).expect("the template's lock can be made");
     lock.lock().expect("the template's lock can be taken");
     if !template.is_dir() {
         make(installation, &template);
@@ -56,7 +58,7 @@ fn make(installation: &Installation, template: &Path) {
 
     set_up(installation, &data);
 
-    let unfinished = template.with_extension("unfinished");
+    let unfinished = template.with_file_name("postgres-unfinished");
     let _ = fs::remove_dir_all(&unfinished);
     copy(&data, &unfinished, None).expect("the template can be copied");
     fs::rename(&unfinished, template).expect("the template can be put in its place");

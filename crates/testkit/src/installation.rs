@@ -36,7 +36,7 @@ impl Installation {
             )
         });
         let version = version(&bin);
-        let user = is_root().then(unprivileged);
+        let user = (uid() == 0).then(unprivileged);
         Self { bin, version, user }
     }
 
@@ -91,8 +91,9 @@ fn version(bin: &Path) -> String {
     text.split_whitespace().nth(2).unwrap_or("unknown").to_owned()
 }
 
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+/// The number of the user that this process runs as.
+pub(crate) fn uid() -> u32 {
+    fs::metadata("/proc/self").map_or(u32::MAX, |process| process.uid())
 }
 
 fn unprivileged() -> User {
