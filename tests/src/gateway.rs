@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) policy: PathBuf,
     /// What the store is filled with: a folder under `fixtures/`.
     pub(crate) fixture: &'static str,
+    /// Statements that the store's owner runs before anything starts.
+    pub(crate) prepare: Vec<String>,
     /// Connections upstream, where there is another limit than the default.
     pub(crate) pool: Option<u32>,
     /// Where the record goes, where that is not a file of its own.
@@ -41,7 +43,13 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { policy: workspace::root().join("policies/demo"), fixture: "crm", pool: None, record: None }
+        Self {
+            policy: workspace::root().join("policies/demo"),
+            fixture: "crm",
+            prepare: Vec::new(),
+            pool: None,
+            record: None,
+        }
     }
 }
 
@@ -59,6 +67,9 @@ impl Gateway {
 
     pub(crate) fn start_with(setup: &Setup) -> Self {
         let store = Postgres::shared().database_with(setup.fixture);
+        for statements in &setup.prepare {
+            store.run(statements);
+        }
         let folder = tempfile::Builder::new().prefix("vg-").tempdir().unwrap().keep();
         copy_files(&setup.policy, &folder.join("policy"));
         fs::copy(workspace::fixture("callers.yaml"), folder.join("callers.yaml")).unwrap();

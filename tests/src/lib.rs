@@ -1,6 +1,8 @@
 //! The tests of the whole: one binary, a module a subject.
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod gateway;

@@ -49,7 +49,7 @@ const IMPURE_WORDS: &[&str] = &[
 const UNSAFE_FILES: &[&str] = &["crates/sql/src/ffi.rs"];
 
 /// Folders of case files, each read by a test.
-const CASE_FOLDERS: &[&str] = &["fixtures/policy", "fixtures/sql"];
+const CASE_FOLDERS: &[&str] = &["fixtures/attacks", "fixtures/policy", "fixtures/sql"];
 
 /// Lines of a file without its tests, and of a function.
 const FILE_LINES_MAX: usize = 500;
@@ -78,6 +78,24 @@ fn one_crate_knows() {
                 owner.is_none_or(|owner| owner == name),
                 "{name} uses {dependency}, which only {owner:?} may know"
             );
+        }
+    }
+}
+
+#[test]
+fn every_dependency_is_used() {
+    for (name, _) in LEVELS {
+        let sources: String = sources_under(&format!("crates/{name}/src"))
+            .iter()
+            .map(|file| fs::read_to_string(file).unwrap())
+            .collect();
+        for section in ["dependencies", "dev-dependencies"] {
+            for dependency in dependencies(name, section) {
+                let path = dependency.replace('-', "_");
+                let is_used =
+                    sources.contains(&format!("{path}::")) || sources.contains(&format!("use {path}"));
+                assert!(is_used, "{name} does not use {dependency}");
+            }
         }
     }
 }

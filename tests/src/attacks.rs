@@ -1,0 +1,159 @@
+//! Attacks. Two stores differ in nothing but what alice may not see: hidden rows, hidden and masked cells, how many hidden
+//! rows there are. An attack that can tell one from the other on the naked server must see no difference through the
+//! gateway: not in rows, counts, tags, errors or notices.
+//!
+//! Each file under `fixtures/attacks/` is one: `asked` has one message a paragraph, all in one session. `shows` is a text
+//! that the naked server answers with, for what no hidden row decides.
+
+use std::process::Command;
+
+use testkit::canary::{self, Canaries};
+use testkit::case::Case;
+use testkit::{Database, Postgres, postgres, workspace};
+
+use crate::gateway::{Gateway, PASSWORD, Setup};
+
+#[test]
+fn every_attack_works_on_the_naked_server() {
+    let stores = [store(&[]), store(&hidden().0)];
+    let mut tame = String::new();
+    let attacks = attacks();
+    for attack in &attacks {
+        let [one, other] = stores.each_ref().map(|store| answer(attack, &naked(store)));
+        let shown = attack.section("shows").is_some_and(|shown| one.contains(shown));
+        if one == other && !shown {
+            tame += &format!("{}: {}\n{one}\n", attack.path.display(), attack.title);
+        }
+    }
+    assert!(tame.is_empty(), "these are no attacks:\n{tame}");
+    eprintln!("{} attacks", attacks.len());
+}
+
+#[test]
+fn no_attack_works_through_the_gateway() {
+    let (changes, canaries) = hidden();
+    let gateways = [gateway(Vec::new()), gateway(changes)];
+    let mut leaks = String::new();
+    for attack in attacks() {
+        let [one, other] =
+            gateways.each_ref().map(|gateway| answer(&attack, &through(gateway, attack.caller())));
+        let found = canaries.found_in(other.as_bytes());
+        let shown = attack.section("shows").is_some_and(|shown| one.contains(shown));
+        if one != other || !found.is_empty() || shown {
+            leaks += &format!("{}: {}\n{found:?}\n{one}\n{other}\n", attack.path.display(), attack.title);
+        }
+        assert!(!one.contains("server closed the connection"), "{} ends the session", attack.path.display());
+    }
+    assert!(leaks.is_empty(), "{leaks}");
+}
+
+fn attacks() -> Vec<Case> {
+    let attacks = Case::read_all(&workspace::fixture("attacks"));
+    assert!(attacks.len() >= 40, "only {} attacks", attacks.len());
+    attacks
+}
+
+/// The store of the demo with the traps of `fixtures/attacks/store.sql`.
+fn store(changes: &[String]) -> Database<'static> {
+    let store = Postgres::shared().database_with("crm");
+    for statements in preparation(changes) {
+        store.run(&statements);
+    }
+    store
+}
+
+fn gateway(changes: Vec<String>) -> Gateway {
+    Gateway::start_with(&Setup { prepare: preparation(&changes), ..Setup::default() })
+}
+
+fn preparation(changes: &[String]) -> Vec<String> {
+    let mut all = changes.to_vec();
+    all.push(workspace::fixture_text("attacks/store.sql"));
+    all
+}
+
+/// What makes the other store: every cell that alice may not see has another value, texts are canaries.
+fn hidden() -> (Vec<String>, Canaries) {
+    let mut canaries = Canaries::default();
+    let mut fresh = |label: &str, id: u64| {
+        let canary = canary::text(label, id);
+        canaries.add_text(&canary);
+        canary
+    };
+    let mut changes = Vec::new();
+    for id in (2..8).chain(101..401).filter(|id| *id != 3) {
+        let [name, notes, label] = ["name", "notes", "label"].map(|column| fresh(column, id));
+        changes.push(format!(
+            "update customers set name = '{name}', notes = '{notes}', internal_label = '{label}', \
+             email = '{name}@example.net', ssn = '999-' || right(ssn, 7), salary = 11.5 + {id} * 7 where id = {id}"
+        ));
+    }
+    for id in [1, 3] {
+        // Of the visible rows the masks show the first letter, the domain, the last four digits.
+        let label = fresh("label", id);
+        changes.push(format!(
+            "update customers set internal_label = '{label}', email = left(email, 1) || 'nother@example.org', \
+             ssn = '777-88-' || right(ssn, 4), salary = salary * 1.37 where id = {id}"
+        ));
+    }
+    for id in 1..9 {
+        let [name, title] = ["employee", "title"].map(|column| fresh(column, id));
+        changes.push(format!(
+            "update employees set name = '{name}', title = '{title}', salary = {id} where id = {id}"
+        ));
+    }
+    // There are other hidden rows, too.
+    changes.push("alter table orders drop constraint orders_customer_id_fkey".to_owned());
+    changes.push(
+        "delete from customers where id = 2 or id % 10 = 0; insert into customers (id) values (8)".to_owned(),
+    );
+    changes.push("insert into employees (id) values (9), (10)".to_owned());
+    (vec![changes.join(";\n")], canaries)
+}
+
+/// How psql gets somewhere.
+struct Way {
+    variables: Vec<(&'static str, String)>,
+    /// What differs between two ways, and is nobody's secret.
+    names: Vec<String>,
+}
+
+fn naked(store: &Database<'_>) -> Way {
+    Way {
+        variables: vec![
+            ("PGHOST", store.server().socket_folder().display().to_string()),
+            ("PGPORT", store.server().port().to_string()),
+            ("PGUSER", postgres::SUPERUSER.to_owned()),
+            ("PGDATABASE", store.name.clone()),
+        ],
+        names: vec![store.name.clone()],
+    }
+}
+
+fn through(gateway: &Gateway, caller: &str) -> Way {
+    Way {
+        variables: vec![
+            ("PGHOST", "127.0.0.1".to_owned()),
+            ("PGPORT", gateway.port().to_string()),
+            ("PGUSER", caller.to_owned()),
+            ("PGPASSWORD", PASSWORD.to_owned()),
+            ("PGDATABASE", "crm".to_owned()),
+        ],
+        names: vec![gateway.store.name.clone()],
+    }
+}
+
+/// Everything that psql shows for an attack.
+fn answer(attack: &Case, way: &Way) -> String {
+    let mut psql = Command::new(postgres::program("psql"));
+    psql.args(["-X", "-A", "-v", "VERBOSITY=verbose"]).envs(way.variables.iter().cloned());
+    for message in attack.given("asked").split("\n\n") {
+        psql.arg("-c").arg(message);
+    }
+    let output = psql.output().unwrap();
+    let mut text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    for name in &way.names {
+        text = text.replace(name, "(database)");
+    }
+    text
+}

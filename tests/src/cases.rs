@@ -1,0 +1,150 @@
+//! Cases: for what was asked, what is sent, or why nothing is. What is sent is run, too.
+//!
+//! Sections of a case: `caller` (a name of `fixtures/callers.yaml`, then lines such as `purpose: training` or
+//! `path: public, other`), `asked`, perhaps `parameters` (types, by name), then `runs` or `refused`, perhaps `audit`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use access::{Catalog, Refusal};
+use gate::{Gate, SqlDecision, SqlSession};
+use pg_proxy::upstream::UpstreamConfig;
+use testkit::case::{self, Case};
+use testkit::{Database, Postgres, postgres, workspace};
+use tokio_postgres::Client;
+
+use crate::callers;
+
+/// What a case can produce.
+const PRODUCED: &[&str] = &["runs", "refused", "audit"];
+
+#[tokio::test]
+async fn every_case_holds() {
+    let store = Postgres::shared().database_with("crm");
+    let catalog = Arc::new(pg_proxy::catalog::load(&upstream(&store), "crm").await.unwrap());
+    let mut sent = Vec::new();
+    case::check(&workspace::fixture("sql"), PRODUCED, |case| {
+        let (produced, texts) = decide(case, &catalog);
+        sent.extend(texts.into_iter().map(|text| (case.path.clone(), text)));
+        produced
+    });
+
+    let mut failures = String::new();
+    for (path, text) in &sent {
+        if let Err(error) = run(&store, text).await {
+            failures += &format!("{}: {error}\n  {text}\n", path.display());
+        }
+    }
+    assert!(failures.is_empty(), "what is sent does not run:\n{failures}");
+    eprintln!("{} statements were sent", sent.len());
+}
+
+/// At least a third of all cases say no.
+#[test]
+fn enough_cases_refuse() {
+    let cases = Case::read_all(&workspace::fixture("sql"));
+    let refusals = cases.iter().filter(|case| case.section("refused").is_some()).count();
+    eprintln!("{} cases, {refusals} of them refusals", cases.len());
+    assert!(cases.len() >= 80 && refusals * 3 >= cases.len(), "{} cases, {refusals} refusals", cases.len());
+}
+
+/// The produced half of a case, and the texts that would be sent.
+fn decide(case: &Case, catalog: &Arc<Catalog>) -> (Vec<(&'static str, String)>, Vec<String>) {
+    let log = audit::Log::memory();
+    let policy = policy(&workspace::root().join(case.section("policy").unwrap_or("policies/demo")));
+    let (gate, _) = Gate::new(policy, vec![Arc::clone(catalog)], log, sql::Limits::default());
+    let session = session(case);
+    let parameters: Vec<u32> = case.section("parameters").map(|names| oids(catalog, names)).unwrap_or_default();
+    match gate.decide_sql(&session, case.given("asked"), &parameters) {
+        Ok(decision) => {
+            let texts: Vec<String> = decision.statements.iter().map(|decided| decided.text.to_string()).collect();
+            let mut produced = vec![("runs", texts.join(";\n"))];
+            if case.section("audit").is_some() {
+                produced.push(("audit", rules(&decision)));
+            }
+            (produced, texts)
+        }
+        Err(refusal) => (vec![("refused", told(&refusal))], Vec::new()),
+    }
+}
+
+fn rules(decision: &SqlDecision) -> String {
+    let mut rules: Vec<&str> = decision.statements.iter().flat_map(|decided| &decided.rules).map(|rule| &**rule).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    format!("rules: {}", rules.join(", "))
+}
+
+fn told(refusal: &Refusal) -> String {
+    let mut text = format!("{:?}: {}", refusal.kind, refusal.message);
+    if let Some(rule) = &refusal.rule {
+        text += &format!("\nrule: {rule}");
+    }
+    if let Some(hint) = &refusal.hint {
+        text += &format!("\nhint: {hint}");
+    }
+    text
+}
+
+fn session(case: &Case) -> SqlSession {
+    let identities = callers::identities();
+    let caller = case.caller();
+    let identity = identities.get(caller).unwrap_or_else(|| panic!("{}: no caller {caller}", case.path.display()));
+    let purpose = case.caller_detail("purpose").map(str::to_owned);
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut session = SqlSession::new(1, "crm".into(), Arc::clone(identity), purpose, ip);
+    if let Some(path) = case.caller_detail("path") {
+        session.search_path = path.split(',').map(|schema| schema.trim().into()).collect();
+    }
+    session
+}
+
+fn oids(catalog: &Catalog, names: &str) -> Vec<u32> {
+    let names = names.split(',').map(str::trim);
+    names.map(|name| catalog.type_named("pg_catalog", name).unwrap_or_else(|| panic!("no type {name}")).oid).collect()
+}
+
+/// Runs what is sent as the gateway's own login does, with the path that the gateway pins.
+async fn run(store: &Database<'_>, text: &str) -> Result<(), String> {
+    let config = store.url(postgres::GATEWAY).parse().unwrap();
+    let client: Client = postgres::connect(&config).await;
+    client.batch_execute("set search_path to pg_catalog, pg_temp").await.unwrap();
+    let has_parameters = client.prepare(text).await.map_err(|error| said(&error))?.params().len() > 0;
+    if has_parameters {
+        return Ok(());
+    }
+    client.batch_execute(text).await.map_err(|error| said(&error))
+}
+
+fn said(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |said| format!("{}: {}", said.code().code(), said.message()))
+}
+
+/// The policy of a folder.
+pub(crate) fn policy(folder: &Path) -> policy::Policy {
+    let mut sources = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            sources.push(policy::Source { path: path.display().to_string(), text });
+        }
+    }
+    policy::parse(&sources).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+/// How the gateway connects to a store of the tests.
+pub(crate) fn upstream(store: &Database<'_>) -> UpstreamConfig {
+    UpstreamConfig {
+        host: "127.0.0.1".into(),
+        port: store.server().port(),
+        database: store.name.clone(),
+        user: postgres::GATEWAY.into(),
+        password: None,
+        tls: None,
+        extension_schemas: Vec::new(),
+        settings: Vec::new(),
+        connect_ms_max: 10_000,
+    }
+}
