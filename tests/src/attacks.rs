@@ -102,6 +102,8 @@ fn hidden() -> (Vec<String>, Canaries) {
             "update employees set name = '{name}', title = '{title}', salary = {id} where id = {id}"
         ));
     }
+    let secret = fresh("payload", 0);
+    changes.push(format!("update events set payload = jsonb_build_object('secret', '{secret}', 'id', id)"));
     // There are other hidden rows, too.
     changes.push("alter table orders drop constraint orders_customer_id_fkey".to_owned());
     changes.push(
