@@ -12,7 +12,7 @@ use testkit::workspace;
 pub(crate) fn identities() -> HashMap<Arc<str>, Arc<Identity>> {
     let source = Source { path: "callers.yaml".into(), text: workspace::fixture_text("callers.yaml") };
     let root = document::read(&source).unwrap_or_else(|errors| panic!("{errors:?}"));
-    let callers = entries(&root).iter().map(|(name, node)| identity(name, node));
+    let callers = entries(&root).into_iter().map(|(name, node)| identity(name, node));
     callers.map(|identity| (Arc::clone(&identity.id), Arc::new(identity))).collect()
 }
 
@@ -22,7 +22,8 @@ fn identity(name: &str, node: &Node) -> Identity {
         match key {
             "purposes" => identity.purposes = texts(value),
             "attributes" => {
-                identity.attributes = entries(value).iter().map(|(key, node)| ((*key).to_owned(), texts(node))).collect();
+                identity.attributes =
+                    entries(value).into_iter().map(|(key, node)| (key.to_owned(), texts(node))).collect();
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 //!
 //! Sections of a case: `caller` (a name of `fixtures/callers.yaml`, then lines such as `purpose: training` or
 //! `path: public, other`), `asked`, perhaps `parameters` (types, by name), then `runs` or `refused`, perhaps `audit`.
+//! The policy is that of `fixtures/policies/cases`, or of the folder in `policy`.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -52,7 +53,7 @@ fn enough_cases_refuse() {
 /// The produced half of a case, and the texts that would be sent.
 fn decide(case: &Case, catalog: &Arc<Catalog>) -> (Vec<(&'static str, String)>, Vec<String>) {
     let log = audit::Log::memory();
-    let policy = policy(&workspace::root().join(case.section("policy").unwrap_or("policies/demo")));
+    let policy = policy(&workspace::root().join(case.section("policy").unwrap_or("fixtures/policies/cases")));
     let (gate, _) = Gate::new(policy, vec![Arc::clone(catalog)], log, sql::Limits::default());
     let session = session(case);
     let parameters: Vec<u32> = case.section("parameters").map(|names| oids(catalog, names)).unwrap_or_default();
