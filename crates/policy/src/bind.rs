@@ -17,6 +17,14 @@ pub struct Bound {
     pub(crate) stores: HashMap<Arc<str>, HashMap<RelationName, Relation>>,
 }
 
+impl Bound {
+    /// Whether a decision can change with the time alone, so that an old one has to be looked at again.
+    #[must_use]
+    pub fn reads_clock(&self) -> bool {
+        self.stores.values().flat_map(HashMap::values).any(Relation::reads_clock)
+    }
+}
+
 /// One governed relation. One that is closed has no place in a [`Bound`]: it does not exist for anybody.
 #[derive(Debug, Clone)]
 pub(crate) struct Relation {
@@ -26,6 +34,16 @@ pub(crate) struct Relation {
     pub(crate) allows: Vec<Allow>,
     pub(crate) restricts: Vec<Restrict>,
     pub(crate) denies: Vec<Applies>,
+}
+
+impl Relation {
+    fn reads_clock(&self) -> bool {
+        let allows = self.allows.iter().map(|allow| (&allow.applies, &allow.rows));
+        let restricts = self.restricts.iter().map(|restrict| (&restrict.applies, &restrict.rows));
+        let reads = |typed: &Typed| typed.reads_clock();
+        allows.chain(restricts).any(|(applies, rows)| reads(&applies.to) || rows.as_ref().is_some_and(reads))
+            || self.denies.iter().any(|deny| reads(&deny.to))
+    }
 }
 
 /// A rule and the condition under which it applies.

@@ -1,5 +1,6 @@
 //! The expression language: text to tree, tree to typed tree, typed tree and caller to a predicate over one row.
 
+mod clock;
 mod fold;
 mod lexer;
 pub(crate) mod logic;

@@ -1,0 +1,58 @@
+//! Why a decision is what it is: the rules, the rows and masks, and the text that would be sent. Nothing is sent.
+
+use std::sync::Arc;
+
+use access::Refusal;
+use policy::Explanation;
+use sql::{Kind, Session, Statement};
+
+use crate::Gate;
+use crate::session::SqlSession;
+use crate::sql::Deciding;
+
+/// One statement, explained.
+#[derive(Debug)]
+pub struct Explained {
+    /// The client's text of it.
+    pub asked: String,
+    /// The rules that applied and why, rows and masks per relation; for a statement that reads.
+    pub explanation: Option<Explanation>,
+    /// What would be sent, or why nothing would.
+    pub sent: Result<String, Refusal>,
+}
+
+impl Gate {
+    /// Explains every statement of a text to somebody who may know the policy. Nothing is recorded, nothing is sent.
+    pub fn explain_sql(&self, session: &SqlSession, text: &str) -> Result<Vec<Explained>, Refusal> {
+        let snapshot = self.snapshot.load();
+        let caller = session.caller(&snapshot)?;
+        let deciding = Deciding { snapshot: &snapshot, session, caller: &caller, request: session.request() };
+        sql::on_stack(text.len(), || {
+            let batch = sql::parse(text, &self.limits)?;
+            let mut path = session.search_path.clone();
+            let explain = |statement| deciding.explained(&statement, &mut path);
+            batch.statements().map(explain).collect()
+        })
+    }
+}
+
+impl Deciding<'_> {
+    fn explained(&self, statement: &Statement<'_>, path: &mut Vec<Arc<str>>) -> Result<Explained, Refusal> {
+        let reads = matches!(statement.kind(), Kind::Select | Kind::Explain);
+        let explanation = if reads { Some(self.explanation(statement, path)?) } else { None };
+        let sent = self.statement(statement, &[], path);
+        Ok(Explained {
+            asked: statement.source().to_owned(),
+            explanation,
+            sent: sent.map(|decided| decided.text.to_string()),
+        })
+    }
+
+    fn explanation(&self, statement: &Statement<'_>, path: &[Arc<str>]) -> Result<Explanation, Refusal> {
+        let Self { snapshot, session, caller, request } = self;
+        let catalog = snapshot.catalog(&session.store)?;
+        let names = Session { search_path: path, caller: &caller.id, parameters: &[] };
+        let scope = sql::scope(statement, catalog, names)?;
+        Ok(snapshot.bound.explain(&session.store, caller, request, scope.touches()))
+    }
+}

@@ -1,0 +1,213 @@
+//! The gate over a small policy and a catalogue written by hand: what is decided, permitted, recorded.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use access::{Catalog, Identity, Refusal, RefusalKind};
+use audit::Log;
+use policy::{Policy, Source};
+
+use crate::{Gate, Identities, Outcome, Phase, SqlSession};
+
+const POLICY: &str = "\
+veilgate: 1
+caller:
+  region: {type: text, optional: true}
+  purpose: {one_of: [support, analytics]}
+data:
+  pg://crm/public.customers: {id: key, region: open}
+rules:
+  - allow: support-reads-own-region
+    to: caller.purpose = 'support'
+    data: pg://crm/public.customers
+    do: read
+    rows: region = caller.region
+";
+
+fn policy(text: &str) -> Policy {
+    policy::parse(&[Source { path: "policy.yaml".into(), text: text.into() }]).unwrap()
+}
+
+fn catalog() -> Arc<Catalog> {
+    let catalog = Catalog { store: "crm".into(), database: "shop".into(), ..Catalog::default() };
+    Arc::new(Catalog { schemas: vec!["public".into(), "sales".into()], ..catalog })
+}
+
+fn gate_with(log: Log) -> Gate {
+    Gate::new(policy(POLICY), vec![catalog()], log, sql::Limits::default()).0
+}
+
+fn gate() -> Gate {
+    gate_with(Log::memory())
+}
+
+fn alice() -> Arc<Identity> {
+    let attributes = BTreeMap::from([("region".to_owned(), vec!["EU".to_owned()])]);
+    Arc::new(Identity {
+        id: "alice".into(),
+        attributes,
+        purposes: vec!["support".into(), "analytics".into()],
+    })
+}
+
+fn session(purpose: Option<&str>) -> SqlSession {
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    SqlSession::new(7, "crm".into(), alice(), purpose.map(str::to_owned), ip)
+}
+
+fn identities(identities: &[Arc<Identity>]) -> Identities {
+    let by_name = identities.iter().map(|identity| (Arc::clone(&identity.id), Arc::clone(identity)));
+    Arc::new(by_name.collect::<HashMap<_, _>>())
+}
+
+/// The lines of the record, each as its event and the values of these fields.
+fn record(gate: &Gate, fields: &[&str]) -> Vec<String> {
+    let line = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let value = |field: &&str| line.get(*field).map(|value| format!(" {value}")).unwrap_or_default();
+        format!("{}{}", line["event"].as_str().unwrap(), fields.iter().map(value).collect::<String>())
+    };
+    gate.log().contents().lines().map(line).collect()
+}
+
+fn sent(gate: &Gate, session: &SqlSession, text: &str) -> Vec<String> {
+    let decision = gate.decide_sql(session, text, &[]).unwrap();
+    decision.statements.iter().map(|decided| decided.text.to_string()).collect()
+}
+
+#[test]
+fn a_login_is_recorded_either_way() {
+    let gate = gate();
+    assert_eq!(gate.login(&session(Some("support"))).unwrap().text("purpose"), Some("support"));
+    assert_eq!(gate.login(&session(None)).unwrap_err().kind, RefusalKind::Purpose);
+    assert_eq!(gate.login(&session(Some("training"))).unwrap_err().kind, RefusalKind::Purpose);
+    gate.login_failed(&session(Some("support")), "the password is wrong");
+    let expected = [
+        r#"login "alice" "support""#,
+        r#"login_failed "alice""#,
+        r#"login_failed "alice" "training""#,
+        r#"login_failed "alice" "support""#,
+    ];
+    assert_eq!(record(&gate, &["caller", "purpose"]), expected);
+}
+
+#[test]
+fn a_statement_has_two_lines_and_a_permit_between_them() {
+    let gate = gate();
+    let session = session(Some("support"));
+    let decision = gate.decide_sql(&session, "show search_path", &[]).unwrap();
+    assert_eq!(record(&gate, &[]), Vec::<String>::new());
+    let permit = gate.permit(&session, &decision, 0, Phase::Execute).unwrap();
+    assert_eq!(
+        record(&gate, &["asked", "phase", "kind"]),
+        [r#"decided "show search_path" "execute" "show""#]
+    );
+    assert_eq!(&**permit.text(), &*decision.statements[0].text);
+    permit.finish(&Outcome::done(1));
+    drop(gate.permit(&session, &decision, 0, Phase::Prepare).unwrap());
+    gate.permit(&session, &decision, 0, Phase::Execute).unwrap().finish(&Outcome::failed("57014"));
+    let expected = [
+        "decided",
+        r#"finished "done" 1"#,
+        "decided",
+        r#"finished "unknown" 0"#,
+        "decided",
+        r#"finished "57014" 0"#,
+    ];
+    assert_eq!(record(&gate, &["outcome", "rows"]), expected);
+    assert!(gate.permit(&session, &decision, 1, Phase::Execute).is_err());
+}
+
+#[test]
+fn the_statements_of_one_string_follow_each_other() {
+    let gate = gate();
+    let session = session(Some("support"));
+    let text = "show search_path; set search_path = sales; show search_path; reset all; show search_path";
+    let sent = sent(&gate, &session, text);
+    let default = r#"SELECT '"$user", public'::pg_catalog.text AS search_path"#;
+    assert_eq!([&*sent[0], &*sent[4]], [default, default]);
+    assert_eq!(sent[2], "SELECT 'sales'::pg_catalog.text AS search_path");
+    assert_eq!(session.search_path, SqlSession::default_search_path());
+}
+
+#[test]
+fn one_refusal_refuses_the_whole_string() {
+    let gate = gate();
+    let session = session(Some("support"));
+    let refusal = gate.decide_sql(&session, "begin; drop table customers", &[]).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Unsupported);
+    let expected = [r#"refused "begin; drop table customers" "Unsupported""#];
+    assert_eq!(record(&gate, &["asked", "refusal"]), expected);
+}
+
+#[test]
+fn all_permits_of_a_string_come_by_one_decision() {
+    let gate = gate();
+    let session = session(Some("support"));
+    let decision = gate.decide_sql(&session, "begin; set search_path = sales; commit", &[]).unwrap();
+    let permits = gate.permit_all(&session, &decision, Phase::Execute).unwrap();
+    assert_eq!(permits.len(), 3);
+    let expected = ["decided \"begin\"", "decided \"set search_path = sales\"", "decided \"commit\""];
+    assert_eq!(record(&gate, &["asked"]), expected);
+}
+
+#[test]
+fn an_old_decision_is_made_anew() {
+    let gate = gate();
+    let mut session = session(Some("support"));
+    let decision = gate.decide_sql(&session, "show search_path", &[]).unwrap();
+    let same = gate.permit(&session, &decision, 0, Phase::Execute).unwrap();
+    assert!(Arc::ptr_eq(same.decision(), &decision));
+
+    session.search_path = vec!["sales".into()];
+    let other = gate.permit(&session, &decision, 0, Phase::Execute).unwrap();
+    assert_eq!(&**other.text(), "SELECT 'sales'::pg_catalog.text AS search_path");
+
+    gate.reload(policy(&POLICY.replace("support-reads", "support-sees")), None);
+    let newer = gate.permit(&session, other.decision(), 0, Phase::Execute).unwrap();
+    assert_eq!((newer.decision().generation, gate.generation()), (2, 2));
+    assert_eq!(newer.decided().revision, gate.revision());
+}
+
+#[test]
+fn open_sessions_follow_a_reload_of_identities() {
+    let gate = gate().with_identities(identities(&[alice()]));
+    let session = session(Some("support"));
+    let caller = gate.login(&session).unwrap();
+    assert_eq!(caller.text("region"), Some("EU"));
+
+    let mut moved = Identity::clone(&alice());
+    moved.attributes.insert("region".into(), vec!["US".into()]);
+    gate.reload(policy(POLICY), Some(identities(&[Arc::new(moved)])));
+    assert_eq!(gate.login(&session).unwrap().text("region"), Some("US"));
+
+    gate.reload(policy(POLICY), Some(identities(&[])));
+    let refusal = gate.decide_sql(&session, "show search_path", &[]).unwrap_err();
+    assert_eq!((refusal.kind, &*refusal.message), (RefusalKind::Login, "caller `alice` is no longer known"));
+}
+
+#[test]
+fn a_store_without_a_catalogue_is_unavailable() {
+    let gate = Gate::new(policy(POLICY), Vec::new(), Log::memory(), sql::Limits::default()).0;
+    let session = session(Some("support"));
+    let kind = |refusal: Refusal| refusal.kind;
+    assert_eq!(
+        gate.decide_sql(&session, "select 1", &[]).map_err(kind).unwrap_err(),
+        RefusalKind::Unavailable
+    );
+    gate.refresh(catalog());
+    assert_eq!(gate.generation(), 2);
+    assert!(gate.catalog("crm").is_some());
+}
+
+#[test]
+fn what_cannot_be_recorded_does_not_happen() {
+    let gate = gate_with(Log::open("/dev/full", audit::Durability::Os).unwrap());
+    let session = session(Some("support"));
+    assert_eq!(gate.login(&session).unwrap_err().kind, RefusalKind::Unrecorded);
+    let decision = gate.decide_sql(&session, "show search_path", &[]).unwrap();
+    let refusal = gate.permit(&session, &decision, 0, Phase::Execute).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Unrecorded);
+    assert!(!refusal.message.contains("full"), "{refusal}");
+}
