@@ -254,6 +254,12 @@ mod tests {
                     let capped_twice = capped(mask, &[one, two]);
                     assert!(order(&capped_twice, &capped_once).is_ge(), "{mask:?} {one:?} {two:?}");
                     assert_eq!(capped_twice, capped(mask, &[two, one]));
+                    for whole in [mask, one, two] {
+                        assert!(
+                            comparable(&capped_twice, whole),
+                            "{capped_twice:?} shows more than {whole:?}"
+                        );
+                    }
                 }
             }
         }
