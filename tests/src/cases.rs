@@ -27,14 +27,14 @@ async fn every_case_holds() {
     let mut sent = Vec::new();
     case::check(&workspace::fixture("sql"), PRODUCED, |case| {
         let (produced, texts) = decide(case, &catalog);
-        sent.extend(texts.into_iter().map(|text| (case.path.clone(), text)));
+        sent.push((case.path.clone(), texts));
         produced
     });
 
     let mut failures = String::new();
-    for (path, text) in &sent {
-        if let Err(error) = run(&store, text).await {
-            failures += &format!("{}: {error}\n  {text}\n", path.display());
+    for (path, texts) in &sent {
+        if let Err(error) = run(&store, texts).await {
+            failures += &format!("{}: {error}\n  {texts:?}\n", path.display());
         }
     }
     assert!(failures.is_empty(), "what is sent does not run:\n{failures}");
@@ -56,10 +56,12 @@ fn decide(case: &Case, catalog: &Arc<Catalog>) -> (Vec<(&'static str, String)>, 
     let policy = policy(&workspace::root().join(case.section("policy").unwrap_or("fixtures/policies/cases")));
     let (gate, _) = Gate::new(policy, vec![Arc::clone(catalog)], log, sql::Limits::default());
     let session = session(case);
-    let parameters: Vec<u32> = case.section("parameters").map(|names| oids(catalog, names)).unwrap_or_default();
+    let parameters: Vec<u32> =
+        case.section("parameters").map(|names| oids(catalog, names)).unwrap_or_default();
     match gate.decide_sql(&session, case.given("asked"), &parameters) {
         Ok(decision) => {
-            let texts: Vec<String> = decision.statements.iter().map(|decided| decided.text.to_string()).collect();
+            let texts: Vec<String> =
+                decision.statements.iter().map(|decided| decided.text.to_string()).collect();
             let mut produced = vec![("runs", texts.join(";\n"))];
             if case.section("audit").is_some() {
                 produced.push(("audit", rules(&decision)));
@@ -71,7 +73,8 @@ fn decide(case: &Case, catalog: &Arc<Catalog>) -> (Vec<(&'static str, String)>, 
 }
 
 fn rules(decision: &SqlDecision) -> String {
-    let mut rules: Vec<&str> = decision.statements.iter().flat_map(|decided| &decided.rules).map(|rule| &**rule).collect();
+    let mut rules: Vec<&str> =
+        decision.statements.iter().flat_map(|decided| &decided.rules).map(|rule| &**rule).collect();
     rules.sort_unstable();
     rules.dedup();
     format!("rules: {}", rules.join(", "))
@@ -91,7 +94,8 @@ fn told(refusal: &Refusal) -> String {
 fn session(case: &Case) -> SqlSession {
     let identities = callers::identities();
     let caller = case.caller();
-    let identity = identities.get(caller).unwrap_or_else(|| panic!("{}: no caller {caller}", case.path.display()));
+    let identity =
+        identities.get(caller).unwrap_or_else(|| panic!("{}: no caller {caller}", case.path.display()));
     let purpose = case.caller_detail("purpose").map(str::to_owned);
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut session = SqlSession::new(1, "crm".into(), Arc::clone(identity), purpose, ip);
@@ -103,23 +107,30 @@ fn session(case: &Case) -> SqlSession {
 
 fn oids(catalog: &Catalog, names: &str) -> Vec<u32> {
     let names = names.split(',').map(str::trim);
-    names.map(|name| catalog.type_named("pg_catalog", name).unwrap_or_else(|| panic!("no type {name}")).oid).collect()
+    names
+        .map(|name| catalog.type_named("pg_catalog", name).unwrap_or_else(|| panic!("no type {name}")).oid)
+        .collect()
 }
 
-/// Runs what is sent as the gateway's own login does, with the path that the gateway pins.
-async fn run(store: &Database<'_>, text: &str) -> Result<(), String> {
+/// Runs what is sent as the gateway's own login does, with the path that the gateway pins. What has parameters is only
+/// prepared.
+async fn run(store: &Database<'_>, texts: &[String]) -> Result<(), String> {
     let config = store.url(postgres::GATEWAY).parse().unwrap();
     let client: Client = postgres::connect(&config).await;
     client.batch_execute("set search_path to pg_catalog, pg_temp").await.unwrap();
-    let has_parameters = client.prepare(text).await.map_err(|error| said(&error))?.params().len() > 0;
-    if has_parameters {
-        return Ok(());
+    for text in texts {
+        let prepared = client.prepare(text).await.map_err(|error| said(&error))?;
+        if prepared.params().is_empty() {
+            client.batch_execute(text).await.map_err(|error| said(&error))?;
+        }
     }
-    client.batch_execute(text).await.map_err(|error| said(&error))
+    Ok(())
 }
 
 fn said(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |said| format!("{}: {}", said.code().code(), said.message()))
+    error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), |said| format!("{}: {}", said.code().code(), said.message()))
 }
 
 /// The policy of a folder.

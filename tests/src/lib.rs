@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod callers;
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod gateway;
