@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use access::{
     Action, Attribute, Branch, Caller, Cell, Guard, GuardedColumn, Guards, Mask, Predicate, Refusal,
-    RefusalKind, Request, Touch,
+    RefusalKind, RelationName, Request, Touch,
 };
 
 use crate::bind::{Allow, Applies, Bound, Cap, Relation, Restrict};
@@ -44,6 +44,12 @@ impl Bound {
         guards.relations.sort_by(|one, other| one.relation.cmp(&other.relation));
         guards.relations.dedup_by(|one, other| one.relation == other.relation);
         Ok(guards)
+    }
+
+    /// Whether the policy has an entry for this relation, and nothing has closed it.
+    #[must_use]
+    pub fn governs(&self, store: &str, relation: &RelationName) -> bool {
+        self.stores.get(store).is_some_and(|relations| relations.contains_key(relation))
     }
 
     /// The governed relation. One that is not governed, or closed, looks like one that is not there.

@@ -80,7 +80,7 @@ impl Analyzer<'_> {
     /// A relation: from here on it is its guard.
     fn mention(&mut self, range: &nodes::RangeVar) -> Result<Sight, Refusal> {
         let relation = names::relation(range, self.catalog, &self.session)?;
-        let governing = names::governing(relation, self.catalog)?;
+        let governing = names::governing(relation, self.catalog).ok_or_else(|| names::missing(range))?;
         let guards = &self.guards.relations;
         let Some(at) = guards.iter().position(|guard| guard.relation == governing.name) else {
             return Err(names::missing(range));

@@ -65,26 +65,17 @@ fn of_the_catalogue(schema: &str, name: &str, range: &nodes::RangeVar) -> Refusa
         .at(range.location)
 }
 
-/// The relation whose policy decides: for a partition or a child the topmost parent.
-pub(crate) fn governing<'c>(
-    relation: &'c Arc<Relation>,
-    catalog: &'c Catalog,
-) -> Result<&'c Arc<Relation>, Refusal> {
+/// The relation whose policy decides: for a partition or a child the topmost parent. None where there are several: then
+/// the relation is not there for anybody.
+pub(crate) fn governing<'c>(relation: &'c Arc<Relation>, catalog: &'c Catalog) -> Option<&'c Arc<Relation>> {
     let mut current = relation;
     // A chain of parents is never longer than the number of relations.
     for _ in 0..=catalog.relations.len() {
         match current.parents.as_slice() {
-            [] => return Ok(current),
-            [parent] => {
-                current = catalog.relation(parent).ok_or_else(|| orphan(relation))?;
-            }
-            _ => return Err(orphan(relation)),
+            [] => return Some(current),
+            [parent] => current = catalog.relation(parent)?,
+            _ => return None,
         }
     }
-    Err(orphan(relation))
-}
-
-fn orphan(relation: &Relation) -> Refusal {
-    let message = format!("relation {} does not have exactly one topmost parent", relation.name);
-    Refusal::new(RefusalKind::Unsupported, message)
+    None
 }

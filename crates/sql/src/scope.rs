@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use access::{Action, Catalog, Refusal, RefusalKind, Touch};
+use access::{Action, Catalog, Refusal, RefusalKind, RelationName, Touch};
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
@@ -22,6 +22,16 @@ pub struct Scope<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) session: Session<'a>,
     touches: Vec<Touch>,
+    mentions: Vec<Mention>,
+}
+
+/// One mention of a relation, in the order of the walk.
+#[derive(Debug)]
+struct Mention {
+    /// The relation whose policy decides; none where there is no such relation.
+    governing: Option<RelationName>,
+    /// What is answered where it is not there for this caller.
+    missing: Refusal,
 }
 
 impl Scope<'_> {
@@ -30,28 +40,36 @@ impl Scope<'_> {
     pub fn touches(&self) -> &[Touch] {
         &self.touches
     }
+
+    /// The refusal of the first relation that does not exist, or is not `known` to the policy: the two answer alike, in
+    /// the same order, so that nobody learns which of them it was.
+    #[must_use]
+    pub fn missing(&self, known: impl Fn(&RelationName) -> bool) -> Option<Refusal> {
+        let gone = |mention: &&Mention| !mention.governing.as_ref().is_some_and(&known);
+        self.mentions.iter().find(gone).map(|mention| mention.missing.clone())
+    }
 }
 
 /// Finds what a statement touches.
 ///
 /// # Errors
-/// A relation that does not exist, and what reads or writes in a way that is not mediated.
+/// What reads or writes in a way that is not mediated. A relation that does not exist is none: see [`Scope::missing`].
 pub fn scope<'a>(
     statement: &'a Statement<'a>,
     catalog: &'a Catalog,
     session: Session<'a>,
 ) -> Result<Scope<'a>, Refusal> {
-    let mut finder = Finder { catalog, session: &session, touches: BTreeSet::new() };
+    let mut finder = Finder { catalog, session: &session, touches: BTreeSet::new(), mentions: Vec::new() };
     if let Some(select) = statement.select() {
         finder.select(select, &Names { names: Vec::new(), outer: None })?;
     }
-    let mut touches = finder.touches;
+    let Finder { mut touches, mentions, .. } = finder;
     if statement.kind() == Kind::Explain {
         let explained: Vec<_> =
             touches.iter().map(|touch| Touch { action: Action::Explain, ..touch.clone() }).collect();
         touches.extend(explained);
     }
-    Ok(Scope { statement, catalog, session, touches: touches.into_iter().collect() })
+    Ok(Scope { statement, catalog, session, touches: touches.into_iter().collect(), mentions })
 }
 
 /// The names of WITH that are in sight, innermost first.
@@ -70,6 +88,7 @@ struct Finder<'a> {
     catalog: &'a Catalog,
     session: &'a Session<'a>,
     touches: BTreeSet<Touch>,
+    mentions: Vec<Mention>,
 }
 
 impl Finder<'_> {
@@ -154,9 +173,17 @@ impl Finder<'_> {
         if range.schemaname().is_none() && names.has(range.relname().unwrap_or_default()) {
             return Ok(());
         }
-        let relation = names::relation(range, self.catalog, self.session)?;
-        let governing = names::governing(relation, self.catalog)?;
-        self.touches.insert(Touch { relation: governing.name.clone(), action: Action::Read });
+        let missing = names::missing(range);
+        let relation = match names::relation(range, self.catalog, self.session) {
+            Ok(relation) => names::governing(relation, self.catalog),
+            Err(refusal) if refusal == missing => None,
+            Err(refusal) => return Err(refusal),
+        };
+        let governing = relation.map(|relation| relation.name.clone());
+        if let Some(relation) = &governing {
+            self.touches.insert(Touch { relation: relation.clone(), action: Action::Read });
+        }
+        self.mentions.push(Mention { governing, missing });
         Ok(())
     }
 }
