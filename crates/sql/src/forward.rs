@@ -171,6 +171,12 @@ mod tests {
             ("deallocate x", "SET \"veilgate.session\" TO ''", Some("DEALLOCATE")),
             ("deallocate all", "SET \"veilgate.session\" TO ''", Some("DEALLOCATE ALL")),
             ("discard all", "SET \"veilgate.session\" TO ''", Some("DISCARD ALL")),
+            ("discard temp", "SET \"veilgate.session\" TO ''", Some("DISCARD TEMP")),
+            ("close all", "SET \"veilgate.session\" TO ''", Some("CLOSE CURSOR ALL")),
+            ("unlisten *", "SET \"veilgate.session\" TO ''", Some("UNLISTEN")),
+            ("set session authorization default", "SET \"veilgate.session\" TO ''", Some("SET")),
+            ("set role none", "SET \"veilgate.session\" TO ''", Some("SET")),
+            ("reset role", "SET \"veilgate.session\" TO ''", Some("RESET")),
         ] {
             let (_, _, forwarded) = sent(asked);
             assert_eq!((forwarded.text.as_str(), forwarded.tag), (text, tag), "{asked}");

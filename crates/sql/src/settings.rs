@@ -36,6 +36,8 @@ enum Rule {
     Answered(&'static str),
     /// The gateway's own: the path by which names are resolved.
     Path,
+    /// Go back to the login's own value, which it never left: drivers say so before they hand a connection on.
+    Back,
 }
 
 const fn setting(name: &'static str, rule: Rule) -> Setting {
@@ -90,6 +92,8 @@ const SETTINGS: &[Setting] = &[
     setting("lc_time", Rule::Shown),
     // The upstream login may be a superuser; no caller is.
     setting("is_superuser", Rule::Answered("off")),
+    setting("role", Rule::Back),
+    setting("session_authorization", Rule::Back),
 ];
 
 /// Settings that are refused with a reason of their own.
@@ -102,15 +106,15 @@ const REFUSED: &[(&str, &str)] = &[
 
 fn find(name: &str) -> Result<Rule, Refusal> {
     let lower = name.to_ascii_lowercase();
-    if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == lower) {
-        return Ok(setting.rule);
-    }
-    let refusal =
-        Refusal::new(RefusalKind::Setting, format!("setting `{name}` is not open to sessions here"));
-    let reason = REFUSED.iter().find(|(refused, _)| *refused == lower).map(|(_, reason)| *reason);
-    Err(refusal.hint(
-        reason.unwrap_or("settings that change only how values are written, or how long to wait, are open"),
-    ))
+    let setting = SETTINGS.iter().find(|setting| setting.name == lower);
+    setting.map(|setting| setting.rule).ok_or_else(|| not_open(&lower))
+}
+
+fn not_open(name: &str) -> Refusal {
+    let reason = REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, reason)| *reason);
+    let open = "settings that change only how values are written, or how long to wait, are open";
+    Refusal::new(RefusalKind::Setting, format!("setting `{name}` is not open to sessions here"))
+        .hint(reason.unwrap_or(open))
 }
 
 /// What a start-up option of this name and value does to the session; `search_path` comes as a list in one text.
@@ -118,10 +122,11 @@ fn find(name: &str) -> Result<Rule, Refusal> {
 /// # Errors
 /// A setting that is not on the list, or a value out of its bounds.
 pub fn start_up_setting(name: &str, value: &str) -> Result<Effect, Refusal> {
-    match find(name)? {
-        Rule::Path => Ok(Effect::SetSearchPath(Some(split_path(value)?))),
-        rule => Ok(assigned(name, rule, value.to_owned(), false)?.effect),
+    let rule = find(name)?;
+    if matches!(rule, Rule::Path) {
+        return Ok(Effect::SetSearchPath(Some(split_path(value)?)));
     }
+    Ok(assigned(name, rule, value.to_owned(), false)?.effect)
 }
 
 /// SET and RESET in all their forms.
@@ -165,7 +170,13 @@ fn set_value(name: &str, values: Vec<String>, local: bool) -> Result<Class, Refu
             let path = checked_path(values.into_iter().map(Arc::from).collect())?;
             Ok(class(Effect::SetSearchPath(Some(path.clone())), Sent::Path { path: Some(path), tag: "SET" }))
         }
-        rule => assigned(name, rule, values.join(", "), local),
+        rule @ (Rule::Free
+        | Rule::OneOf(_)
+        | Rule::Transaction
+        | Rule::Pinned(..)
+        | Rule::Shown
+        | Rule::Answered(_)
+        | Rule::Back) => assigned(name, rule, values.join(", "), local),
     }
 }
 
@@ -184,6 +195,10 @@ fn assigned(name: &str, rule: Rule, value: String, local: bool) -> Result<Class,
             return Ok(class(Effect::None, Sent::Set { name, value: only.to_owned(), local }));
         }
         Rule::Pinned(only, _) => return Err(out_of_bounds(&name, &value, &[only])),
+        Rule::Back if name == "role" && value == "none" => {
+            return Ok(class(Effect::None, Sent::Note { tag: "SET" }));
+        }
+        Rule::Back => return Err(not_open(&name)),
         Rule::Shown | Rule::Answered(_) | Rule::Path => return Err(read_only(&name)),
     }
     let effect = Effect::Set { name: name.clone(), value: value.clone(), local };
@@ -196,7 +211,7 @@ fn reset(name: &str, tag: &'static str) -> Result<Class, Refusal> {
         Rule::Free | Rule::OneOf(_) => {
             Ok(class(Effect::Reset(name.to_owned()), Sent::Reset { name: name.to_owned(), tag }))
         }
-        Rule::Pinned(..) => Ok(class(Effect::None, Sent::Note { tag })),
+        Rule::Pinned(..) | Rule::Back => Ok(class(Effect::None, Sent::Note { tag })),
         Rule::Transaction | Rule::Shown | Rule::Answered(_) => Err(read_only(name)),
     }
 }
@@ -249,6 +264,7 @@ pub(crate) fn show(show: &nodes::VariableShowStmt) -> Result<Class, Refusal> {
     let sent = match find(&name)? {
         Rule::Path => Sent::ShowPath,
         Rule::Answered(answer) => Sent::Answer { name, answer },
+        Rule::Back => return Err(not_open(&name)),
         Rule::Free | Rule::OneOf(_) | Rule::Transaction | Rule::Pinned(..) | Rule::Shown => Sent::Itself,
     };
     Ok(Class { kind: Kind::Show, effect: Effect::None, sent })
@@ -312,7 +328,7 @@ fn constant(node: Node<'_>) -> Option<String> {
         ConstValue::Integer(number) => Some(number.to_string()),
         ConstValue::Float(text) | ConstValue::String(text) => Some(text.to_owned()),
         ConstValue::Boolean(truth) => Some(if truth { "on" } else { "off" }.to_owned()),
-        _ => None,
+        ConstValue::BitString(_) | ConstValue::Unrecognized(_) | _ => None,
     }
 }
 
@@ -345,6 +361,9 @@ mod tests {
 
     #[test]
     fn settings_off_the_list_are_refused_by_name() {
+        for name in ["row_security", "transform_null_equals", "work_mem", "veilgate.session"] {
+            assert_eq!(refusal(&format!("reset {name}")).kind, RefusalKind::Setting);
+        }
         for name in [
             "role",
             "session_authorization",
@@ -357,10 +376,9 @@ mod tests {
             assert_eq!(refused.kind, RefusalKind::Setting);
             assert_eq!(refused.message, format!("setting `{name}` is not open to sessions here"));
             assert_eq!(refusal(&format!("show {name}")).kind, RefusalKind::Setting);
-            assert_eq!(refusal(&format!("reset {name}")).kind, RefusalKind::Setting);
         }
         assert_eq!(refusal("set role postgres").kind, RefusalKind::Setting);
-        assert_eq!(refusal("set session authorization default").kind, RefusalKind::Setting);
+        assert_eq!(refusal("set session authorization postgres").kind, RefusalKind::Setting);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub enum Kind {
     Set,
     /// SHOW.
     Show,
-    /// DEALLOCATE and DISCARD ALL: it is about what the gateway keeps for the session.
+    /// DEALLOCATE, DISCARD, CLOSE ALL, UNLISTEN *: it is about what the gateway keeps for the session.
     Session,
     /// No statement: an empty text. It is not in a [`crate::Batch`].
     Empty,
@@ -178,16 +178,32 @@ pub(crate) fn classify(raw: &nodes::RawStmt, source: &str) -> Result<Class, Refu
         Node::DeallocateStmt(deallocate) => {
             let name = deallocate.name().map(str::to_owned);
             let tag = if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" };
-            Ok(Class { kind: Kind::Session, effect: Effect::Deallocate(name), sent: Sent::Note { tag } })
+            Ok(note(Effect::Deallocate(name), tag))
         }
-        Node::DiscardStmt(discard) if discard.target == DiscardMode::DISCARD_ALL => Ok(Class {
-            kind: Kind::Session,
-            effect: Effect::DiscardAll,
-            sent: Sent::Note { tag: "DISCARD ALL" },
-        }),
+        Node::DiscardStmt(discard) => Ok(classify_discard(discard)),
+        // A session has no cursors and listens to nothing: drivers say so before they hand a connection on.
+        Node::ClosePortalStmt(close) if close.portalname().is_none() => {
+            Ok(note(Effect::None, "CLOSE CURSOR ALL"))
+        }
+        Node::UnlistenStmt(unlisten) if unlisten.conditionname().is_none() => {
+            Ok(note(Effect::None, "UNLISTEN"))
+        }
         other => Err(not_mediated(&statement_name(other, source))),
     }
     .map_err(|refusal| if refusal.position.is_some() { refusal } else { refusal.at(raw.stmt_location) })
+}
+
+fn classify_discard(discard: &nodes::DiscardStmt) -> Class {
+    match discard.target {
+        DiscardMode::DISCARD_PLANS => note(Effect::None, "DISCARD PLANS"),
+        DiscardMode::DISCARD_SEQUENCES => note(Effect::None, "DISCARD SEQUENCES"),
+        DiscardMode::DISCARD_TEMP => note(Effect::None, "DISCARD TEMP"),
+        _ => note(Effect::DiscardAll, "DISCARD ALL"),
+    }
+}
+
+fn note(effect: Effect, tag: &'static str) -> Class {
+    Class { kind: Kind::Session, effect, sent: Sent::Note { tag } }
 }
 
 /// How a refusal calls a statement: by what it does, or by the keyword that it starts with.
@@ -325,7 +341,8 @@ mod tests {
             ("call p()", "CALL"),
             ("do $$ $$", "DO"),
             ("lock t", "LOCK"),
-            ("discard temp", "DISCARD"),
+            ("close c", "CLOSE"),
+            ("unlisten x", "UNLISTEN"),
             ("prepare transaction 'x'", "two-phase commit"),
             ("select 1 into t", "SELECT INTO"),
             ("select * from t for update", "FOR UPDATE"),
