@@ -7,6 +7,7 @@
 //! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `analyze.rs`, `from.rs`, `expr.rs`, `calls.rs`, `barrier.rs`, `edits.rs`, `lower.rs` |
 //! | forward | a [`Statement`] that reads nothing | text | `forward.rs` |
 //! | print | [`Rewritten`] | [`Printed`]: text, and the tree that it reads back as | `print.rs`, `parens.rs` |
+//! | verify | [`Printed`], guards | the same, proven: no relation outside its guard | `verify.rs` |
 //!
 //! Value in, value out: no I/O, no clock. Every stage runs inside [`on_stack`], and whatever a stage does not know it
 //! refuses.
@@ -15,6 +16,7 @@ mod analyze;
 mod barrier;
 mod build;
 mod calls;
+mod depth;
 mod edits;
 mod expr;
 mod ffi;
@@ -34,6 +36,7 @@ mod scope;
 mod settings;
 mod stack;
 mod statement;
+mod verify;
 
 pub use expr::is_pattern;
 pub use forward::{Forwarded, forward, set_statement, show_path};
@@ -45,6 +48,7 @@ pub use scope::{Scope, scope};
 pub use settings::start_up_setting;
 pub use stack::on_stack;
 pub use statement::{Effect, Kind, Statement};
+pub use verify::verify;
 
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use access::{Refusal, RefusalKind};
-use pg_raw_parse::{Owned, StmtList, nodes};
+use pg_raw_parse::{Node, Owned, StmtList, nodes};
 
-use crate::statement::{Class, Statement, classify};
+use crate::depth::is_deeper_than;
+use crate::stack::LEVELS_MAX;
+use crate::statement::{Class, Statement, classify, query};
 use crate::{ffi, nesting, on_stack};
 
 /// How large a text may be.
@@ -74,6 +76,7 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Batch, Refusal> {
     check_size(text, limits)?;
     on_stack(text.len(), || {
         let tree = read(text)?;
+        check_depth(&tree)?;
         let classes = tree.iter().map(|raw| classify(raw, source(text, raw))).collect::<Result<_, _>>()?;
         Ok(Batch { text: text.into(), tree, classes })
     })
@@ -90,6 +93,16 @@ fn check_size(text: &str, limits: &Limits) -> Result<(), Refusal> {
     }
     if nesting::nesting(text) > nesting_max {
         let message = format!("statement nests deeper than {nesting_max} levels");
+        return Err(Refusal::new(RefusalKind::TooComplex, message));
+    }
+    Ok(())
+}
+
+/// Only queries are deep; of other statements nothing is walked before their kind is known.
+fn check_depth(tree: &StmtList) -> Result<(), Refusal> {
+    let mut queries = tree.iter().filter_map(query);
+    if queries.any(|query| is_deeper_than(LEVELS_MAX, Node::SelectStmt(query))) {
+        let message = format!("statement nests deeper than {LEVELS_MAX} levels");
         return Err(Refusal::new(RefusalKind::TooComplex, message));
     }
     Ok(())

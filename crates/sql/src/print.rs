@@ -49,6 +49,14 @@ impl Printed {
     }
 }
 
+#[cfg(test)]
+impl Printed {
+    /// A text as if it had been printed.
+    pub(crate) fn read(text: &str) -> Self {
+        Self { text: text.to_owned(), tree: parse::read(text).expect(text) }
+    }
+}
+
 impl fmt::Debug for Printed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Printed").field("text", &self.text).finish_non_exhaustive()

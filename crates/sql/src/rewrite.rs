@@ -84,4 +84,4 @@ impl Analyzer<'_> {
 
 #[cfg(test)]
 #[path = "tests/mediation.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -414,10 +414,10 @@ mod tests {
     #[test]
     fn a_path_in_one_text_is_read_as_the_server_reads_it() {
         let path = |text: &str| {
-            start_up_setting("search_path", text).ok().map(|effect| match effect {
-                Effect::SetSearchPath(Some(path)) => path.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                other => panic!("{other:?}"),
-            })
+            let Effect::SetSearchPath(Some(path)) = start_up_setting("search_path", text).ok()? else {
+                return None;
+            };
+            Some(path.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
         assert_eq!(
             path(r#" "$user" , Public,"a""b, c" "#),

@@ -115,13 +115,8 @@ impl<'b> Statement<'b> {
     }
 
     /// The query, of a SELECT or of what an EXPLAIN explains.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "no other statement has a query")]
     pub(crate) fn select(&self) -> Option<&'b nodes::SelectStmt> {
-        match self.raw.stmt() {
-            Node::SelectStmt(select) => Some(select),
-            Node::ExplainStmt(explain) => <&nodes::SelectStmt>::try_from(explain.query()).ok(),
-            _ => None,
-        }
+        query(self.raw)
     }
 }
 
@@ -131,6 +126,16 @@ impl std::fmt::Debug for Statement<'_> {
             .field("source", &self.source)
             .field("class", &self.class)
             .finish_non_exhaustive()
+    }
+}
+
+/// The query of a SELECT, or of an EXPLAIN of one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other statement has a query that is read")]
+pub(crate) fn query(raw: &nodes::RawStmt) -> Option<&nodes::SelectStmt> {
+    match raw.stmt() {
+        Node::SelectStmt(select) => Some(select),
+        Node::ExplainStmt(explain) => <&nodes::SelectStmt>::try_from(explain.query()).ok(),
+        _ => None,
     }
 }
 
@@ -265,7 +270,8 @@ fn classify_explain(explain: &nodes::ExplainStmt) -> Result<Class, Refusal> {
         let name = option.defname().unwrap_or_default();
         let off = option.arg().as_str().is_some_and(|value| matches!(value, "off" | "false"));
         // SETTINGS would list settings that sessions cannot otherwise see; turned off it asks for nothing.
-        if !EXPLAIN_OPTIONS.contains(&name) && !(name == "settings" && off) {
+        let shows_a_plan = EXPLAIN_OPTIONS.contains(&name) || (name == "settings" && off);
+        if !shows_a_plan {
             return Err(
                 not_mediated(&format!("option {} of EXPLAIN", name.to_uppercase())).at(option.location)
             );

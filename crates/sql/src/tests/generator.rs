@@ -92,7 +92,7 @@ impl Generator {
             _ => String::new(),
         };
         let targets = if self.one_in(20) { String::new() } else { self.some(3, |g| g.target(depth)) };
-        let from = self.maybe(1, |g| format!(" FROM {}", g.some(2, |g| g.from_item(depth))));
+        let from = self.maybe(1, |g| format!(" FROM {}", g.some(2, |g| g.source(depth))));
         let condition = self.maybe(2, |g| format!(" WHERE {}", g.expr(depth)));
         let group = self.maybe(4, |g| g.group_by(depth));
         let having = self.maybe(5, |g| format!(" HAVING {}", g.expr(depth)));
@@ -178,7 +178,7 @@ impl Generator {
 
     // FROM.
 
-    fn from_item(&mut self, depth: u32) -> String {
+    fn source(&mut self, depth: u32) -> String {
         if depth == 0 {
             return format!(
                 "{}{}",
@@ -225,7 +225,7 @@ impl Generator {
     }
 
     fn join(&mut self, depth: u32) -> String {
-        let (left, right) = (self.from_item(depth), self.from_item(depth));
+        let (left, right) = (self.source(depth), self.source(depth));
         let kind = self.pick(&["JOIN", "INNER JOIN", "LEFT JOIN", "RIGHT OUTER JOIN", "FULL JOIN"]);
         let join = match self.below(5) {
             0 => format!("{left} CROSS JOIN {right}"),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use access::RefusalKind;
 
 use crate::print::print_tree;
+use crate::rewrite::tests::mediate;
 use crate::{Limits, on_stack, parse};
 
 /// Takes a text through parse and print in a thread as small as a runtime's, with nesting counted or not. An abort ends
@@ -25,6 +26,12 @@ fn answer(text: String, nesting_max: usize) -> Result<(), RefusalKind> {
         std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(through).unwrap().join().unwrap();
     assert!(started.elapsed() < Duration::from_secs(20), "the cost is not linear");
     answer
+}
+
+/// The same through all stages.
+fn mediated(text: String) -> Result<(), RefusalKind> {
+    let through = move || on_stack(text.len(), || mediate(&text).map(drop).map_err(|refusal| refusal.kind));
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(through).unwrap().join().unwrap()
 }
 
 /// `first`, then `link` so many times.
@@ -59,7 +66,10 @@ fn chains_that_print_as_nests_pass_or_are_refused() {
     for link in [" || a", "+a", " AT LOCAL", " IS NULL"] {
         assert_eq!(answer(chain("a", link, 1000), 1000), Ok(()), "{link}");
         let long = answer(chain("a", link, 9000), 1000);
-        assert!(matches!(long, Ok(()) | Err(RefusalKind::Unprintable)), "{link}: {long:?}");
+        assert!(
+            matches!(long, Ok(()) | Err(RefusalKind::Unprintable | RefusalKind::TooComplex)),
+            "{link}: {long:?}"
+        );
     }
 }
 
@@ -109,5 +119,45 @@ fn prefix_operators_are_answered() {
             "{open}: {deep:?}"
         );
         assert_eq!(answer(nest(open, "a", "", 500), 1000), Ok(()), "{open}");
+    }
+}
+
+#[test]
+fn all_stages_answer() {
+    let from = " FROM customers";
+    for text in [
+        chain("1", "+1", 30_000),
+        chain("id", "+id", 3000) + from,
+        chain("1", "::int", 30_000),
+        chain("id", "::int", 9000) + from,
+        chain("id = 1", " OR id = 1", 9000) + from,
+        chain("id", ", id", 9000) + from,
+        chain("email", " || email", 3000) + from,
+        chain("id FROM customers", " UNION ALL SELECT id FROM customers", 1000),
+        chain("c.id FROM customers c", " JOIN customers USING (id)", 200),
+        chain("1", " UNION ALL SELECT 1", 9000),
+        chain("1 FROM (SELECT 1) a", " CROSS JOIN (SELECT 1) a", 3000),
+        chain("c.id FROM customers c", ", customers", 200),
+        nest("(", "id", ")", 990) + from,
+        nest("ARRAY[", "id", "]", 990) + from,
+        nest("(SELECT ", "id FROM customers", ")", 900),
+        nest("CASE WHEN ", "id = 1", " THEN true END", 900) + from,
+        nest("NOT ", "id = 1", "", 5000) + from,
+        nest("- ", "id", "", 5000) + from,
+        format!("SELECT * FROM {}customers{}", "(SELECT * FROM ".repeat(300), ") x".repeat(300)),
+        format!(
+            "WITH {} SELECT * FROM customers",
+            (0..900).map(|n| format!("a{n} AS (TABLE customers)")).collect::<Vec<_>>().join(", ")
+        ),
+    ] {
+        let started = Instant::now();
+        let outcome = mediated(text.clone());
+        let start: String = text.chars().take(60).collect();
+        println!("{:>6} ms {outcome:?} {} bytes {start}", started.elapsed().as_millis(), text.len());
+        let answered = matches!(
+            outcome,
+            Ok(()) | Err(RefusalKind::TooComplex | RefusalKind::Unprintable | RefusalKind::AtRisk)
+        );
+        assert!(answered, "{start}: {outcome:?}");
     }
 }

@@ -8,7 +8,7 @@ use access::{
     Mask, Operand, Predicate, Refusal, Relation, RelationKind, RelationName, SqlType, TypeKind, Value,
 };
 
-use crate::{Limits, Session, parse, print, rewrite, scope};
+use crate::{Limits, Session, parse, print, rewrite, scope, verify};
 
 fn column(name: &str, oid: u32, typmod: i32) -> Column {
     let collation = if matches!(oid, 25 | 1042 | 1043) { 100 } else { 0 };
@@ -124,7 +124,7 @@ fn guards() -> Guards {
     Guards { relations: vec![customers("other"), customers("public"), orders], rules: Vec::new() }
 }
 
-fn mediate(sql: &str) -> Result<String, Refusal> {
+pub(crate) fn mediate(sql: &str) -> Result<String, Refusal> {
     let catalog = catalog();
     let path: Vec<Arc<str>> = vec!["$user".into(), "public".into()];
     let session = Session { search_path: &path, caller: "alice", parameters: &[] };
@@ -132,7 +132,9 @@ fn mediate(sql: &str) -> Result<String, Refusal> {
     let statement = batch.get(0).expect("one statement");
     let scope = scope(&statement, &catalog, session)?;
     let rewritten = rewrite(&scope, &guards())?;
-    print(&rewritten).map(|printed| printed.text().to_owned())
+    let printed = print(&rewritten)?;
+    verify(&printed, &guards(), &catalog)?;
+    Ok(printed.text().to_owned())
 }
 
 fn refused(sql: &str) -> String {
