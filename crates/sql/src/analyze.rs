@@ -77,8 +77,8 @@ pub(crate) struct Analyzer<'a> {
     pub(crate) ctes: Vec<Vec<Cte>>,
     pub(crate) parts: Vec<Part>,
     pub(crate) mentions: Vec<Mention>,
-    /// Columns used outside of GROUP BY, by level: for the rule of the primary key.
-    pub(crate) used: Vec<Vec<Use>>,
+    /// Columns used in each level that groups, outside of its GROUP BY: for the rule of the primary key.
+    pub(crate) used: Vec<Option<Vec<Use>>>,
     /// Schemas of unaliased relations by name: two of one name get distinct aliases.
     pub(crate) unaliased: HashMap<Arc<str>, Vec<Arc<str>>>,
     /// Parameters that are patterns of LIKE.
@@ -112,9 +112,18 @@ impl<'a> Analyzer<'a> {
 
     /// Reads one query.
     pub(crate) fn select(&mut self, select: &nodes::SelectStmt, place: Place) -> Result<Body, Refusal> {
+        self.enclosed(select, |this| this.query(select, place))
+    }
+
+    /// Runs with the query's own WITH in sight, and gathers what is found in all of it.
+    fn enclosed(
+        &mut self,
+        select: &nodes::SelectStmt,
+        read: impl FnOnce(&mut Self) -> Result<Body, Refusal>,
+    ) -> Result<Body, Refusal> {
         self.parts.push(Part::default());
         self.ctes.push(Vec::new());
-        let body = self.with(select).and_then(|()| self.query(select, place));
+        let body = self.with(select).and_then(|()| read(self));
         self.ctes.pop();
         let part = self.parts.pop().unwrap_or_default();
         if let Some(outer) = self.parts.last_mut() {
@@ -159,25 +168,33 @@ impl<'a> Analyzer<'a> {
         name: &Arc<str>,
         query: &nodes::SelectStmt,
     ) -> Result<Body, Refusal> {
-        let Some(first) = query.larg() else { return Err(unsupported("this form of WITH", cte.location)) };
-        // The first arm is read twice: once for its columns, once in its place. Its edits are the same both times.
-        let seed = self.select(first, Place::Inner)?;
-        let filtered = self.guards.relations.iter().position(|guard| guard.rows.is_some());
-        let mut columns = renamed(seed.columns, cte.aliascolnames());
-        for column in &mut columns {
-            column.facts.filtered = column.facts.filtered.or(filtered);
-            column.facts.origin = None;
+        let (Some(first), Some(second)) = (query.larg(), query.rarg()) else {
+            return Err(unsupported("this form of WITH RECURSIVE", cte.location));
+        };
+        if !query.sort_clause().is_empty()
+            || !matches!((query.limit_count(), query.limit_offset()), (Node::None, Node::None))
+        {
+            return Err(unsupported("ORDER BY or LIMIT of a recursive query", cte.location));
         }
-        self.search_and_cycle(cte, &mut columns)?;
-        self.bring(Cte { name: name.clone(), columns: Rc::new(columns.clone()), open: seed.open });
-        let body = self.select(query, Place::Inner);
-        if let Some(frame) = self.ctes.last_mut() {
-            frame.pop();
-        }
-        let body = body?;
-        let columns =
-            body.columns.into_iter().zip(columns).map(|(own, seen)| Seen { facts: seen.facts, ..own });
-        Ok(Body { columns: columns.collect(), ..body })
+        self.enclosed(query, |this| {
+            let seed = this.select(first, Place::Inner)?;
+            let filtered = this.guards.relations.iter().position(|guard| guard.rows.is_some());
+            let mut columns = seed.columns;
+            for column in &mut columns {
+                column.facts.filtered = column.facts.filtered.or(filtered);
+                column.facts.origin = None;
+            }
+            let mut named = renamed(columns.clone(), cte.aliascolnames());
+            this.search_and_cycle(cte, &mut named)?;
+            this.bring(Cte { name: name.clone(), columns: Rc::new(named), open: seed.open });
+            let step = this.select(second, Place::Inner)?;
+            for (column, other) in columns.iter_mut().zip(&step.columns) {
+                column.facts =
+                    this.unify(&[&column.facts, &other.facts], "a recursive query over different types");
+                column.facts.filtered = column.facts.filtered.or(filtered);
+            }
+            Ok(Body { columns, open: seed.open, hazard: None, filtered: None, single_row: false })
+        })
     }
 
     /// The columns that SEARCH and CYCLE add.
@@ -277,7 +294,7 @@ impl<'a> Analyzer<'a> {
         let sight = self.from_list(select.from_clause())?;
         let open = sight.open;
         self.levels.0.push(sight);
-        self.used.push(Vec::new());
+        self.used.push((!select.group_clause().is_empty()).then(Vec::new));
         let body = self.clauses(select, place, open);
         self.used.pop();
         self.levels.0.pop();
@@ -503,7 +520,7 @@ impl<'a> Analyzer<'a> {
     pub(crate) fn note_use(&mut self, facts: &Facts, path: Vec<Arc<str>>) {
         let Some(origin) = &facts.origin else { return };
         // A subquery may use a column of a query around it.
-        for used in &mut self.used {
+        for used in self.used.iter_mut().flatten() {
             used.push(Use { origin: origin.clone(), path: path.clone() });
         }
     }

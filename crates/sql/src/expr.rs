@@ -13,6 +13,21 @@ use crate::edits::Edit;
 use crate::lists::{self, oid};
 use crate::range::{Collation, Facts, Found, Item, Seen, Ty};
 
+/// One side of a comparison.
+enum Operand {
+    One(Facts),
+    Row(Vec<Facts>),
+}
+
+impl Operand {
+    fn parts(&self) -> std::slice::Iter<'_, Facts> {
+        match self {
+            Self::One(facts) => std::slice::from_ref(facts).iter(),
+            Self::Row(parts) => parts.iter(),
+        }
+    }
+}
+
 /// Columns that every table has and no guard.
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
 
@@ -209,9 +224,11 @@ impl Analyzer<'_> {
                 let Node::NodeList(list) = right else {
                     return Err(unsupported("this IN", expression.location));
                 };
+                let subject = self.operand(left)?;
                 let mut facts = Facts::of(Ty::Known(oid::BOOL));
                 for element in list {
-                    facts.absorb(&self.comparison(&name, left, element, expression.location)?);
+                    let element = self.operand(element)?;
+                    facts.absorb(&self.compared(&name, &subject, &element, expression.location)?);
                 }
                 Ok(facts)
             }
@@ -247,7 +264,7 @@ impl Analyzer<'_> {
         }
     }
 
-    /// `left op right`; of two rows, element by element.
+    /// `left op right`.
     fn comparison(
         &mut self,
         name: &str,
@@ -255,22 +272,54 @@ impl Analyzer<'_> {
         right: Node<'_>,
         location: i32,
     ) -> Result<Facts, Refusal> {
-        if let (Node::RowExpr(left), Node::RowExpr(right)) = (left, right) {
-            let mut facts = Facts::of(Ty::Known(oid::BOOL));
-            for (left, right) in left.args().iter().zip(right.args()) {
-                facts.absorb(&self.comparison(name, left, right, location)?);
-            }
-            return Ok(facts);
-        }
-        let right_facts = self.expression(right)?;
         if matches!(left, Node::None) {
-            return self.operator(name, None, &right_facts, location);
+            let right = self.expression(right)?;
+            return self.operator(name, None, &right, location);
         }
-        let left_facts = self.expression(left)?;
-        if matches!(name, "~~" | "!~~" | "~~*" | "!~~*") {
-            return self.pattern(name, &left_facts, &right_facts, right, location);
+        let left_operand = self.operand(left)?;
+        let right_operand = self.operand(right)?;
+        if let (true, Operand::One(subject), Operand::One(pattern)) =
+            (matches!(name, "~~" | "!~~" | "~~*" | "!~~*"), &left_operand, &right_operand)
+        {
+            return self.pattern(name, subject, pattern, right, location);
         }
-        self.operator(name, Some(&left_facts), &right_facts, location)
+        self.compared(name, &left_operand, &right_operand, location)
+    }
+
+    /// One side of a comparison, read once.
+    fn operand(&mut self, node: Node<'_>) -> Result<Operand, Refusal> {
+        match node {
+            Node::RowExpr(row) => Ok(Operand::Row(self.each(row.args().iter())?)),
+            _ => self.expression(node).map(Operand::One),
+        }
+    }
+
+    /// Two operands; of two rows, element by element.
+    fn compared(
+        &mut self,
+        name: &str,
+        left: &Operand,
+        right: &Operand,
+        location: i32,
+    ) -> Result<Facts, Refusal> {
+        match (left, right) {
+            (Operand::One(left), Operand::One(right)) => self.operator(name, Some(left), right, location),
+            (Operand::Row(left), Operand::Row(right)) => {
+                let mut facts = Facts::of(Ty::Known(oid::BOOL));
+                for (left, right) in left.iter().zip(right) {
+                    facts.absorb(&self.operator(name, Some(left), right, location)?);
+                }
+                Ok(facts)
+            }
+            (one, other) => {
+                let mut facts = Facts::of(Ty::Known(oid::BOOL));
+                for part in one.parts().chain(other.parts()) {
+                    facts.absorb(part);
+                }
+                facts.hazard = self.unsafe_part("a comparison of a row with a value", location);
+                Ok(facts)
+            }
+        }
     }
 
     /// `left op ANY (array)`.
@@ -441,7 +490,7 @@ impl Analyzer<'_> {
         match link.sub_link_type {
             Link::EXISTS_SUBLINK => facts.ty = Ty::Known(oid::BOOL),
             Link::ANY_SUBLINK | Link::ALL_SUBLINK => {
-                let compared = self.compared(link, &body)?;
+                let compared = self.compared_with(link, &body)?;
                 facts.absorb(&compared);
                 facts.ty = Ty::Known(oid::BOOL);
                 facts.collation = Collation::Default;
@@ -474,7 +523,7 @@ impl Analyzer<'_> {
     }
 
     /// `x IN (SELECT …)`, `x > ALL (SELECT …)`.
-    fn compared(&mut self, link: &nodes::SubLink, body: &Body) -> Result<Facts, Refusal> {
+    fn compared_with(&mut self, link: &nodes::SubLink, body: &Body) -> Result<Facts, Refusal> {
         let name = if link.oper_name().is_empty() {
             "=".to_owned()
         } else {

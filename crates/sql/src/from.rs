@@ -17,6 +17,9 @@ use crate::lists::oid;
 use crate::names;
 use crate::range::{Collation, Facts, Item, Origin, Seen, Sight, Ty};
 
+/// The most mentions of relations in one statement: each is sent as a whole guard.
+const MENTIONS_MAX: usize = 500;
+
 impl Analyzer<'_> {
     /// The items of FROM, each with those before it in sight where it looks back at them.
     pub(crate) fn from_list(&mut self, list: &NodeList) -> Result<Rc<Sight>, Refusal> {
@@ -48,7 +51,7 @@ impl Analyzer<'_> {
         read: impl FnOnce(&mut Self) -> Result<R, Refusal>,
     ) -> Result<R, Refusal> {
         self.levels.0.push(one(left.to_vec()));
-        self.used.push(Vec::new());
+        self.used.push(None);
         let result = read(self);
         self.used.pop();
         self.levels.0.pop();
@@ -100,6 +103,10 @@ impl Analyzer<'_> {
         let filtered = guard.rows.is_some().then_some(at);
         self.note_filtered(filtered);
         let mention = self.mentions.len();
+        if mention >= MENTIONS_MAX {
+            let message = format!("statement names more than {MENTIONS_MAX} relations");
+            return Err(Refusal::new(RefusalKind::TooComplex, message).at(range.location));
+        }
         let mut columns = Vec::with_capacity(guard.columns.len());
         for guarded in &guard.columns {
             let Some(column) = relation.column(&guarded.name) else { continue };
@@ -262,7 +269,7 @@ impl Analyzer<'_> {
         }
         if !matches!(join.quals(), Node::None) {
             self.levels.0.push(Rc::new((*one_side).clone().beside(other_side.clone())));
-            self.used.push(Vec::new());
+            self.used.push(None);
             let checked = barrier::conditions(self, join.quals());
             self.used.pop();
             self.levels.0.pop();

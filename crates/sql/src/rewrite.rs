@@ -55,7 +55,7 @@ impl Analyzer<'_> {
     /// that the groups stay the same. Never inside ROLLUP or grouping sets.
     pub(crate) fn group_by_key(&mut self, select: &nodes::SelectStmt, keys: &[Origin]) {
         let sets = select.group_clause().iter().any(|node| matches!(node, Node::GroupingSet(_)));
-        let Some(used) = self.used.last().filter(|_| !sets) else { return };
+        let Some(Some(used)) = self.used.last().filter(|_| !sets) else { return };
         let mut added = HashSet::new();
         let mut paths = Vec::new();
         for using in used {

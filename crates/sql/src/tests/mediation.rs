@@ -194,3 +194,26 @@ fn whole_rows_pass() {
         mediate(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
     }
 }
+
+/// What is read twice at each level would take for ever at fifty.
+#[test]
+fn nesting_costs_no_more_than_its_length() {
+    let arms = |depth: usize| {
+        let mut sql = "select 1 as x".to_owned();
+        for _ in 0..depth {
+            sql = format!("(with recursive r(x) as ({sql} union all select x from r) select x from r)");
+        }
+        sql
+    };
+    mediate(&arms(50)).unwrap();
+    let mut lists = "true".to_owned();
+    for _ in 0..50 {
+        lists = format!("({lists} in (true, false, null))");
+    }
+    mediate(&format!("select {lists}")).unwrap();
+    let mut rows = "select 1 as a, 2 as b".to_owned();
+    for _ in 0..50 {
+        rows = format!("select a, b from ({rows}) t where (a, b) in ((1, 2), (3, 4))");
+    }
+    mediate(&rows).unwrap();
+}
