@@ -1,8 +1,13 @@
-//! Tests of the wire half; those with a store start a real Postgres.
+//! Tests of both halves; those with a store start a real Postgres.
 
 mod cancel;
 mod catalog;
+mod extended;
 mod frame;
+mod gateway;
+mod policy;
+mod pool;
 mod scram;
+mod simple;
 mod startup;
 mod upstream;

@@ -1,0 +1,433 @@
+//! Bytes out and bytes in: one place where a session waits, and where what the store answers meets what was expected.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use gate::SqlPermit;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::answer::{self, Answer, Words};
+use crate::back::{self, Plain, Status};
+use crate::frame::{Back, Frame};
+use crate::session::{End, Session};
+use crate::simple::Simple;
+use crate::statements::{Key, Portal, Prepared};
+
+/// How much may wait for a slow client before the store is no longer read.
+const OUT_BYTES_MAX: usize = 128 * 1024;
+/// What a buffer may keep once it is empty.
+const OUT_BYTES_KEPT: usize = 16 * 1024;
+
+/// What comes next to the client: an answer of the store, or one of the gateway's own in its place. One entry for each
+/// message, in the order in which they were sent.
+#[derive(Debug)]
+pub(crate) enum Expected {
+    /// A query of the gateway's own: nothing of it is passed on.
+    Own,
+    /// A simple query.
+    Simple(Simple),
+    /// A refused simple query: the store is made to fail, and this is the error.
+    RefusedQuery(Answer, u64),
+    /// The same for a message of the extended protocol.
+    Refused(Answer),
+    /// The gateway prepares a statement under a name of its own.
+    Prepare {
+        /// What is prepared.
+        key: Key,
+        /// The connection's name for it.
+        name: Arc<str>,
+        /// The record of it, where it is no part of a Bind's.
+        permit: Option<SqlPermit>,
+    },
+    /// The gateway forgets a statement of its own.
+    Unprepare(Arc<str>),
+    /// The gateway asks for the columns of a statement that was decided anew.
+    Columns(Arc<Prepared>),
+    /// The client has prepared a statement: nothing more comes from the store.
+    Parsed {
+        /// The client's name for it.
+        name: Box<str>,
+        /// The statement.
+        prepared: Arc<Prepared>,
+        /// What had the name before.
+        before: Option<Arc<Prepared>>,
+    },
+    /// The client has forgotten a statement: nothing comes from the store.
+    Closed {
+        /// The client's name for it.
+        name: Box<str>,
+        /// The statement, if there was one.
+        before: Option<Arc<Prepared>>,
+    },
+    /// A portal is made.
+    Bind {
+        /// The client's name for it.
+        name: Box<str>,
+        /// The portal.
+        portal: Arc<Portal>,
+        /// What had the name before.
+        before: Option<Arc<Portal>>,
+    },
+    /// The columns of a statement or portal.
+    Describe(Arc<Prepared>),
+    /// A portal runs.
+    Execute(Arc<Portal>),
+    /// A portal is forgotten.
+    ClosePortal,
+    /// The end of this segment.
+    Sync(u64),
+}
+
+impl Session {
+    /// Waits until bytes have come, from the client if it is to be read, or from the store; sends what is to be sent
+    /// meanwhile, and passes on what the store has answered.
+    pub(crate) async fn turn(&mut self, read_client: bool) -> Result<(), End> {
+        if self.queue.is_empty() {
+            self.rest();
+        }
+        std::future::poll_fn(|cx| self.poll_turn(read_client, cx)).await?;
+        self.relay()?;
+        if self.free {
+            self.give_back().await;
+        }
+        Ok(())
+    }
+
+    fn poll_turn(&mut self, read_client: bool, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let before = self.client.out.len();
+        match poll_send(&mut self.client.stream, &mut self.client.out, cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(Err(End::ClientGone)),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        let mut moved = self.client.out.len() < before;
+        let mut came = false;
+        if let Some(link) = &mut self.link {
+            if let Poll::Ready(Err(_)) = poll_send(&mut link.stream, &mut link.out, cx) {
+                return Poll::Ready(Err(End::StoreGone));
+            }
+            if self.client.out.len() < OUT_BYTES_MAX {
+                match pin!(link.frames.fill(&mut link.stream)).poll(cx) {
+                    Poll::Ready(Ok(1..)) => came = true,
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::StoreGone)),
+                    Poll::Pending => {}
+                }
+            }
+        }
+        if read_client {
+            match pin!(self.client.frames.fill(&mut self.client.stream)).poll(cx) {
+                Poll::Ready(Ok(1..)) => (came, moved) = (true, true),
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::ClientGone)),
+                Poll::Pending => {}
+            }
+        }
+        if moved {
+            self.clock.moved();
+        }
+        if came {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_clock(cx)
+    }
+
+    /// Passes on all that the store has answered, as long as the client keeps up.
+    pub(crate) fn relay(&mut self) -> Result<(), End> {
+        loop {
+            self.answer_own();
+            if self.client.out.len() >= OUT_BYTES_MAX {
+                return Ok(());
+            }
+            let Some(link) = &mut self.link else { return Ok(()) };
+            match link.frames.next_back().map_err(|_| End::StoreGone)? {
+                None => return Ok(()),
+                Some(Back::Rows(rows)) => {
+                    self.row_open = rows.partial;
+                    self.client.out.extend_from_slice(&rows.bytes);
+                    self.count_rows(rows.ended)?;
+                }
+                Some(Back::Frame(frame)) => self.answered(&frame)?,
+            }
+        }
+    }
+
+    /// Answers that need nothing of the store, now that it is their turn.
+    pub(crate) fn answer_own(&mut self) {
+        loop {
+            let message = match self.queue.front() {
+                Some(Expected::Parsed { .. }) => Plain::ParseComplete,
+                Some(Expected::Closed { .. }) => Plain::CloseComplete,
+                _ => return,
+            };
+            back::write_plain(&mut self.client.out, message);
+            self.queue.pop_front();
+        }
+    }
+
+    fn count_rows(&mut self, rows: u64) -> Result<(), End> {
+        match self.queue.front_mut() {
+            Some(Expected::Simple(simple)) => simple.rows += rows,
+            Some(Expected::Execute(portal)) => portal.rows(rows),
+            _ => return Err(End::StoreGone),
+        }
+        Ok(())
+    }
+
+    /// One message of the store.
+    fn answered(&mut self, frame: &Frame) -> Result<(), End> {
+        match frame.tag() {
+            b'E' => self.failed(frame),
+            b'Z' => self.ready(back::ready_status(frame).map_err(|_| End::StoreGone)?),
+            b'N' => {
+                if !matches!(self.queue.front(), Some(Expected::Own)) {
+                    answer::write_store_notice(&mut self.client.out, frame);
+                }
+                Ok(())
+            }
+            b'S' => self.parameter(frame),
+            // A notification can tell what its sender knows. Nobody can listen yet.
+            b'A' => Ok(()),
+            tag => self.expected(tag, frame),
+        }
+    }
+
+    fn expected(&mut self, tag: u8, frame: &Frame) -> Result<(), End> {
+        let Some(expected) = self.queue.front_mut() else { return Err(End::StoreGone) };
+        let out = &mut self.client.out;
+        // Whether it is the last message of its entry.
+        let done = match (expected, tag) {
+            (Expected::Own, b'C' | b'T' | b'I') => false,
+            (Expected::Simple(_), b'T') => {
+                out.extend_from_slice(frame.bytes());
+                false
+            }
+            (Expected::Simple(_), b'C' | b'I') => return self.completed_simple(frame),
+            (Expected::Prepare { permit, .. }, b'1') => {
+                if let Some(permit) = permit.take() {
+                    permit.finish(&gate::Outcome::done(0));
+                }
+                true
+            }
+            (Expected::Unprepare(_), b'3') => true,
+            (Expected::Columns(_) | Expected::Describe(_), b't') => {
+                if matches!(self.queue.front(), Some(Expected::Describe(_))) {
+                    out.extend_from_slice(frame.bytes());
+                }
+                false
+            }
+            (Expected::Columns(prepared), b'T' | b'n') => {
+                prepared.describe(frame).map_err(|_| End::StoreGone)?;
+                true
+            }
+            (Expected::Describe(prepared), b'T' | b'n') => {
+                prepared.describe(frame).map_err(|_| End::StoreGone)?;
+                out.extend_from_slice(frame.bytes());
+                true
+            }
+            (Expected::Bind { .. }, b'2') | (Expected::ClosePortal, b'3') => {
+                out.extend_from_slice(frame.bytes());
+                true
+            }
+            (Expected::Execute(portal), b's') => {
+                portal.suspend();
+                out.extend_from_slice(frame.bytes());
+                true
+            }
+            (Expected::Execute(_), b'C' | b'I') => return self.completed_portal(frame),
+            // Anything else is out of step, and so is all that follows.
+            _ => return Err(End::StoreGone),
+        };
+        if done {
+            self.queue.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The store has failed at the first entry.
+    fn failed(&mut self, error: &Frame) -> Result<(), End> {
+        let sqlstate = answer::sqlstate_of_store(error);
+        let words = match self.queue.front() {
+            Some(Expected::Simple(simple)) => simple.words(),
+            Some(Expected::Execute(portal) | Expected::Bind { portal, .. }) => {
+                words_of(portal.decided().is_none_or(|decided| decided.protected))
+            }
+            _ => Words::Guarded,
+        };
+        if answer::is_fatal(error) {
+            if !self.row_open {
+                answer::write_store_error(&mut self.client.out, error, words);
+            }
+            return Err(End::Told);
+        }
+        let out = &mut self.client.out;
+        match self.queue.front_mut() {
+            // What was to be sent ahead of the client's own failed: nobody knows what the connection is like.
+            Some(Expected::Own) | None => return Err(End::StoreGone),
+            Some(Expected::Refused(answer) | Expected::RefusedQuery(answer, _)) => match sqlstate {
+                "25P02" if answer.sqlstate != "42601" => Answer::transaction_failed().write(out),
+                _ => answer.write(out),
+            },
+            Some(Expected::Simple(simple)) => {
+                answer::write_store_error(out, error, words);
+                simple.fail(sqlstate);
+            }
+            Some(_) => answer::write_store_error(out, error, words),
+        }
+        self.settings.fail();
+        match self.queue.front() {
+            Some(Expected::Simple(_) | Expected::RefusedQuery(..) | Expected::Sync(_)) => {}
+            _ => self.skip_to_sync(sqlstate),
+        }
+        Ok(())
+    }
+
+    /// The store reads on after the next Sync only: what stands before it never happened.
+    fn skip_to_sync(&mut self, sqlstate: &str) {
+        let sync = self.queue.iter().position(|expected| matches!(expected, Expected::Sync(_)));
+        self.skipping = sync.is_none();
+        let skipped: Vec<_> = self.queue.drain(..sync.unwrap_or(self.queue.len())).collect();
+        for expected in skipped.into_iter().rev() {
+            self.undo(expected, sqlstate);
+        }
+    }
+
+    fn undo(&mut self, expected: Expected, sqlstate: &str) {
+        match expected {
+            Expected::Prepare { key, name, permit } => {
+                if let Some(link) = &mut self.link {
+                    link.cache.unprepared(&key, &name);
+                }
+                if let Some(permit) = permit {
+                    permit.finish(&gate::Outcome::failed(sqlstate));
+                }
+            }
+            Expected::Unprepare(name) => {
+                if let Some(link) = &mut self.link {
+                    link.cache.unclosed(name);
+                }
+            }
+            Expected::Parsed { name, prepared, before } => self.statements.unput(&name, &prepared, before),
+            Expected::Closed { name, before: Some(before) } => {
+                if self.statements.get(&name).is_none() {
+                    self.statements.put(&name, before);
+                }
+            }
+            Expected::Bind { name, portal, before } => {
+                self.forget_broken_plan(&portal, sqlstate);
+                portal.finish(Some(sqlstate));
+                self.portals.unput(&name, &portal, before);
+            }
+            Expected::Execute(portal) => {
+                self.forget_broken_plan(&portal, sqlstate);
+                portal.finish(Some(sqlstate));
+            }
+            // Portals end with the transaction that has just failed.
+            Expected::ClosePortal
+            | Expected::Closed { before: None, .. }
+            | Expected::Own
+            | Expected::Simple(_)
+            | Expected::RefusedQuery(..)
+            | Expected::Refused(_)
+            | Expected::Columns(_)
+            | Expected::Describe(_)
+            | Expected::Sync(_) => {}
+        }
+    }
+
+    /// A statement whose plan the store gives up is prepared anew the next time.
+    fn forget_broken_plan(&mut self, portal: &Portal, sqlstate: &str) {
+        if let ("0A000" | "26000", Some(link)) = (sqlstate, &mut self.link) {
+            link.cache.forget(&portal.prepared.key);
+        }
+    }
+
+    /// A portal has run to its end.
+    fn completed_portal(&mut self, frame: &Frame) -> Result<(), End> {
+        let Some(Expected::Execute(portal)) = self.queue.pop_front() else { return Err(End::StoreGone) };
+        let first = portal.finish(None);
+        let Some(decided) = portal.decided() else {
+            self.client.out.extend_from_slice(frame.bytes());
+            return Ok(());
+        };
+        self.complete(frame, decided.tag, first.then_some(&decided.effect))
+    }
+
+    /// Passes on the completion of a statement, under the tag that the client is to see, and applies its effect.
+    pub(crate) fn complete(
+        &mut self,
+        frame: &Frame,
+        tag: Option<&'static str>,
+        effect: Option<&sql::Effect>,
+    ) -> Result<(), End> {
+        match tag {
+            Some(tag) => {
+                back::write_command_complete(&mut self.client.out, tag).map_err(|_| End::StoreGone)?;
+            }
+            None => self.client.out.extend_from_slice(frame.bytes()),
+        }
+        match effect {
+            None | Some(sql::Effect::None) => {}
+            Some(effect) => {
+                let tag = back::command_tag(frame).map_err(|_| End::StoreGone)?;
+                self.apply(effect, tag);
+            }
+        }
+        Ok(())
+    }
+
+    /// A simple query or a segment of the extended protocol is over.
+    fn ready(&mut self, status: Status) -> Result<(), End> {
+        let segment = match self.queue.pop_front() {
+            Some(Expected::Own) => return Ok(()),
+            Some(Expected::Sync(segment)) => segment,
+            Some(Expected::Simple(Simple { segment, .. }) | Expected::RefusedQuery(_, segment)) => segment,
+            _ => return Err(End::StoreGone),
+        };
+        back::write_ready(&mut self.client.out, status);
+        self.status = status;
+        if status == Status::Idle {
+            self.transaction_ended(segment);
+        }
+        Ok(())
+    }
+
+    /// Passes on a setting that the client may know, unless it does.
+    fn parameter(&mut self, frame: &Frame) -> Result<(), End> {
+        let (name, value) = back::parameter_status(frame).map_err(|_| End::StoreGone)?;
+        if self.parameters.changed(name, value) {
+            self.client.out.extend_from_slice(frame.bytes());
+        }
+        Ok(())
+    }
+
+    /// Gives back what a large query or answer made buffers grow to.
+    fn rest(&mut self) {
+        self.client.frames.rest();
+        let out = &mut self.client.out;
+        if out.is_empty() && out.capacity() > OUT_BYTES_KEPT {
+            *out = BytesMut::new();
+        }
+    }
+}
+
+pub(crate) fn words_of(protected: bool) -> Words {
+    if protected { Words::Guarded } else { Words::Open }
+}
+
+/// Writes as much as the stream takes now, and makes sure that nothing stays in it.
+pub(crate) fn poll_send(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    out: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    while !out.is_empty() {
+        match Pin::new(&mut *stream).poll_write(cx, out) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(Ok(written)) => out.advance(written),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    Pin::new(stream).poll_flush(cx)
+}

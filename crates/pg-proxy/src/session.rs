@@ -1,0 +1,522 @@
+//! One client's session, from its login to its end.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use access::{Identity, Refusal, RefusalKind};
+use bytes::BytesMut;
+use gate::SqlSession;
+use sql::Effect;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::answer::Answer;
+use crate::back::{self, Status};
+use crate::cancel::{self, HandBack};
+use crate::frame::{Frame, FrontFrames};
+use crate::front::{self, Message};
+use crate::login::authenticate;
+use crate::pool::{Link, Pool, may_be_known};
+use crate::relay::{Expected, poll_send};
+use crate::serve::{Limits, Proxy, Shutdown};
+use crate::settings::Settings;
+use crate::startup::{Startup, StartupError};
+use crate::statements::{Named, Portal, Prepared};
+use crate::tls::Stream;
+
+/// How many answers may be awaited before no more is read.
+const QUEUE_MAX: usize = 4096;
+/// How much may wait for the store before no more is read.
+const STORE_BYTES_MAX: usize = 256 * 1024;
+/// How long a client may take to hear why it has to go.
+const FAREWELL_MS_MAX: u64 = 2000;
+
+/// One client's session. `simple.rs` and `extended.rs` take its messages, `relay.rs` what the store answers.
+pub(crate) struct Session {
+    pub proxy: Arc<Proxy>,
+    pub pool: Arc<Pool>,
+    /// Who asks, as the gate sees it.
+    pub sql: SqlSession,
+    pub client: Client,
+    /// The connection that is lent to it: from the first message that needs one to the end of the transaction.
+    pub link: Option<Link>,
+    /// What comes next to the client, in order.
+    pub queue: VecDeque<Expected>,
+    /// As of the last ReadyForQuery.
+    pub status: Status,
+    pub statements: Named<Prepared>,
+    pub portals: Named<Portal>,
+    pub settings: Settings,
+    /// The settings that the client has been told of.
+    pub parameters: Parameters,
+    /// Counts Syncs and simple queries.
+    pub segment: u64,
+    /// Whether the client's messages are dropped up to its next Sync.
+    pub skipping: bool,
+    /// Whether the client has been sent a part of a row only.
+    pub row_open: bool,
+    /// Whether this session has ever set its path.
+    pub path_moves: bool,
+    /// Whether something on its way changes what the next messages mean: the path, or names.
+    pub unsettled: bool,
+    /// Whether the connection may be given back.
+    pub free: bool,
+    pub clock: Clock,
+    cancels: cancel::Registration,
+}
+
+/// The client's end.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub stream: Stream,
+    pub frames: FrontFrames,
+    /// What has yet to be sent.
+    pub out: BytesMut,
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The client said goodbye, or is gone.
+    ClientGone,
+    /// The store's connection broke, or is out of step.
+    StoreGone,
+    /// The client has been told why.
+    Told,
+    /// The client is to be told this.
+    Because(Answer),
+}
+
+/// Takes a connection that has said who it wants to be through login, session and end.
+pub(crate) async fn run(mut startup: Box<Startup>, proxy: Arc<Proxy>, shutdown: Shutdown) {
+    let opened = open(&mut startup, &proxy).await;
+    let Startup { stream, frames, .. } = *startup;
+    let mut client = Client::new(stream, frames);
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(None) => return,
+        Err(Some(answer)) => return client.farewell(&answer).await,
+    };
+    let mut session = Session::new(client, opened, proxy, shutdown);
+    let end = match session.greet().await {
+        Ok(()) => session.serve().await,
+        Err(end) => end,
+    };
+    session.end(end).await;
+}
+
+/// What a login has led to.
+struct Opened {
+    sql: SqlSession,
+    pool: Arc<Pool>,
+    settings: Settings,
+    cancels: cancel::Registration,
+}
+
+/// Who this is, and where to. Nothing to answer where nobody listens.
+async fn open(startup: &mut Startup, proxy: &Proxy) -> Result<Opened, Option<Answer>> {
+    let id = proxy.next_session();
+    let logins = proxy.logins.load_full();
+    let authenticated = authenticate(startup, &proxy.acceptor, &logins).await;
+    let known = authenticated.as_ref().map_or_else(|_| claimed(&startup.user), Arc::clone);
+    let store = startup.database.as_str();
+    let sql = SqlSession::new(id, store.into(), known, startup.purpose.clone(), startup.peer.ip());
+    if let Err(error) = authenticated {
+        proxy.gate.login_failed(&sql, &error.to_string());
+        return Err(rejected(&error));
+    }
+    let Some(pool) = proxy.stores.get(store) else {
+        proxy.gate.login_failed(&sql, "there is no such store");
+        return Err(Some(Answer::fatal("3D000", format!("database \"{store}\" does not exist"))));
+    };
+    let refused = |refusal: Refusal| Answer { fatal: true, ..Answer::refusal(&refusal, "") };
+    let settings = initial_settings(&startup.settings).map_err(|refusal| {
+        proxy.gate.login_failed(&sql, &refusal.message);
+        refused(refusal)
+    })?;
+    proxy.gate.login(&sql).map_err(refused)?;
+    let registered = proxy.cancels.register(startup.minor);
+    let cancels = registered.map_err(|error| Answer::fatal("58000", error.to_string()))?;
+    Ok(Opened { sql, pool: Arc::clone(pool), settings, cancels })
+}
+
+/// Somebody who has proven nothing, for the record.
+fn claimed(user: &str) -> Arc<Identity> {
+    Arc::new(Identity { id: user.into(), attributes: BTreeMap::new(), purposes: Vec::new() })
+}
+
+/// What a client is told whose start-up failed, if anything.
+pub(crate) fn rejected(error: &StartupError) -> Option<Answer> {
+    Some(Answer::fatal(error.sqlstate()?, error.to_string()))
+}
+
+impl Session {
+    fn new(client: Client, opened: Opened, proxy: Arc<Proxy>, shutdown: Shutdown) -> Self {
+        let Opened { sql, pool, settings, cancels } = opened;
+        let clock = Clock::new(&proxy.limits, shutdown);
+        let mut session = Self {
+            proxy,
+            pool,
+            sql,
+            client,
+            link: None,
+            queue: VecDeque::new(),
+            status: Status::Idle,
+            statements: Named::default(),
+            portals: Named::default(),
+            settings,
+            parameters: Parameters::default(),
+            segment: 0,
+            skipping: false,
+            row_open: false,
+            path_moves: false,
+            unsettled: false,
+            free: false,
+            clock,
+            cancels,
+        };
+        session.follow_path();
+        session
+    }
+
+    /// Tells the client all that a server tells before the first query.
+    async fn greet(&mut self) -> Result<(), End> {
+        // The store must be there, and take the session's settings.
+        self.link().await?.map_err(|answer| End::Because(Answer { fatal: true, ..answer }))?;
+        let out = &mut self.client.out;
+        for (name, value) in self.pool.parameters().iter() {
+            if self.parameters.changed(name, value) {
+                back::write_parameter_status(out, name, value).map_err(|_| End::StoreGone)?;
+            }
+        }
+        for (name, value) in [("is_superuser", "off"), ("session_authorization", &*self.sql.identity.id)] {
+            back::write_parameter_status(out, name, value).map_err(|_| End::ClientGone)?;
+        }
+        while !self.queue.is_empty() {
+            self.turn(false).await?;
+        }
+        self.give_back().await;
+        let key = self.cancels.key();
+        back::write_backend_key(&mut self.client.out, key.pid, &key.secret).map_err(|_| End::ClientGone)?;
+        back::write_ready(&mut self.client.out, Status::Idle);
+        Ok(())
+    }
+
+    /// The client's messages, one after the other, for as long as it stays.
+    async fn serve(&mut self) -> End {
+        loop {
+            match self.messages().await {
+                Ok(()) => {}
+                Err(end) => return end,
+            }
+            if let Err(end) = self.turn(true).await {
+                return end;
+            }
+        }
+    }
+
+    /// All messages that have come whole.
+    async fn messages(&mut self) -> Result<(), End> {
+        while let Some(frame) = self.client.frames.next_frame().map_err(|error| protocol(&error))? {
+            self.message(&frame).await?;
+            if self.queue.len() > QUEUE_MAX {
+                self.settle().await?;
+            }
+            while self.link.as_ref().is_some_and(|link| link.out.len() > STORE_BYTES_MAX) {
+                self.turn(false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn message(&mut self, frame: &Frame) -> Result<(), End> {
+        let message = front::read(frame).map_err(|error| protocol(&error))?;
+        // After an error the rest of a pipeline is dropped, unread.
+        if self.skipping && !matches!(message, Message::Sync | Message::Terminate) {
+            return Ok(());
+        }
+        match message {
+            Message::Query(text) => self.query(text).await,
+            Message::Parse(parse) => self.parse(parse).await,
+            Message::Bind(bind) => self.bind(bind).await,
+            Message::Describe(target) => self.describe(target).await,
+            Message::Execute(execute) => self.execute(execute),
+            Message::Close(target) => self.close(target),
+            Message::Sync => {
+                self.sync();
+                Ok(())
+            }
+            Message::Flush => {
+                self.flush();
+                Ok(())
+            }
+            Message::Terminate => Err(End::ClientGone),
+            // What is left of a COPY that has failed is dropped, as the server does.
+            Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => Ok(()),
+            Message::FunctionCall => self.function_call().await,
+            Message::Password(_) => {
+                Err(End::Because(Answer::fatal("08P01", "unexpected message after the login")))
+            }
+        }
+    }
+
+    /// Waits until all that was sent has been answered.
+    pub(crate) async fn settle(&mut self) -> Result<(), End> {
+        if !self.queue.is_empty() {
+            // The store may keep answers back until it is asked for them.
+            self.flush();
+        }
+        while !self.queue.is_empty() {
+            self.turn(false).await?;
+        }
+        self.unsettled = false;
+        Ok(())
+    }
+
+    /// The connection of the open transaction; a new one begins with the session's settings. An answer where none is
+    /// to be had.
+    pub(crate) async fn link(&mut self) -> Result<Result<&mut Link, Answer>, End> {
+        if self.link.is_none() {
+            let mut link = match self.pool.take().await {
+                Ok(link) => link,
+                Err(answer) => return Ok(Err(answer)),
+            };
+            let wanted = self.settings.now();
+            let same = link.applied.as_ref().is_some_and(|applied| Arc::ptr_eq(applied, wanted));
+            if !same && let Some(statements) = wanted.statements_from(link.applied.as_deref()) {
+                front::query(&mut link.out, &statements).map_err(|_| End::StoreGone)?;
+                link.cache.set_unnamed(None);
+                self.queue.push_back(Expected::Own);
+            }
+            link.applied = Some(Arc::clone(wanted));
+            if let Some(target) = &link.target {
+                self.cancels.lend(target.clone()).await;
+            }
+            self.link = Some(link);
+        }
+        self.link.as_mut().map(Ok).ok_or(End::StoreGone)
+    }
+
+    /// A statement has completed that does something to the session.
+    pub(crate) fn apply(&mut self, effect: &Effect, tag: &str) {
+        self.settings.apply(effect, tag);
+        match effect {
+            Effect::Deallocate(Some(name)) => {
+                self.statements.remove(name);
+            }
+            Effect::Deallocate(None) => self.statements.clear(),
+            Effect::DiscardAll => {
+                self.statements.clear();
+                self.portals.clear();
+            }
+            Effect::None
+            | Effect::Begin
+            | Effect::Commit { .. }
+            | Effect::Rollback { .. }
+            | Effect::Savepoint(_)
+            | Effect::Release(_)
+            | Effect::RollbackTo(_)
+            | Effect::Set { .. }
+            | Effect::Reset(_)
+            | Effect::ResetAll
+            | Effect::SetSearchPath(_) => {}
+        }
+        self.follow_path();
+    }
+
+    /// The store is in no transaction: portals of it are gone, and the connection is free if nothing is on its way.
+    pub(crate) fn transaction_ended(&mut self, segment: u64) {
+        self.portals.retain(|portal| portal.segment > segment);
+        let applied = self.settings.end_transaction();
+        if let Some(link) = &mut self.link {
+            link.applied = applied;
+        }
+        self.follow_path();
+        self.free = self.queue.is_empty();
+    }
+
+    /// Gives the connection back, once no cancel is on its way to it.
+    pub(crate) async fn give_back(&mut self) {
+        self.free = false;
+        let Some(link) = self.link.take() else { return };
+        match self.cancels.hand_back().await {
+            HandBack::Clean => self.pool.give(link),
+            HandBack::Haunted => link.goodbye(),
+        }
+    }
+
+    fn follow_path(&mut self) {
+        match self.settings.path() {
+            Some(path) if *path != *self.sql.search_path => self.sql.search_path = path.to_vec(),
+            Some(_) => {}
+            None => self.sql.search_path = SqlSession::default_search_path(),
+        }
+    }
+
+    /// What happens to a session that waits: it may be too long, or the gateway stops.
+    pub(crate) fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let idle = self.link.is_none() && self.queue.is_empty() && !self.client.frames.has_bytes();
+        // A client that is slow to take its answer counts as one that does not ask.
+        let waits = self.queue.is_empty() || !self.client.out.is_empty();
+        match self.clock.poll(idle, self.link.is_some(), waits, cx) {
+            Poll::Ready(answer) => Poll::Ready(Err(End::Because(answer))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    async fn end(mut self, end: End) {
+        match &end {
+            End::ClientGone => {}
+            // What would follow a part of a row would be taken for the rest of it.
+            _ if self.row_open => {}
+            End::StoreGone => {
+                let answer = Answer::fatal("08006", "the connection to the store was lost");
+                self.client.farewell(&answer).await;
+            }
+            End::Told => self.client.drain().await,
+            End::Because(answer) => self.client.farewell(answer).await,
+        }
+        // What still runs for nobody is cancelled; the connection is not used again.
+        if !self.queue.is_empty()
+            && self.link.is_some()
+            && let Err(error) = self.proxy.cancels.forward(self.cancels.key()).await
+        {
+            tracing::warn!(%error, "a statement whose client is gone could not be cancelled");
+        }
+    }
+}
+
+fn protocol(error: &crate::frame::FrameError) -> End {
+    End::Because(Answer::protocol(error))
+}
+
+/// What the start-up asks for, by the allow list.
+fn initial_settings(asked: &[(String, String)]) -> Result<Settings, Refusal> {
+    let mut set = BTreeMap::new();
+    let mut path = None;
+    for (name, value) in asked {
+        let effect = sql::start_up_setting(name, value)?;
+        if let Effect::Set { name, value, local: false } = effect {
+            set.insert(name.into(), value.into());
+        } else if let Effect::SetSearchPath(schemas) = effect {
+            path = schemas;
+        } else if effect != Effect::None {
+            let message = format!("setting `{name}` cannot be set at start-up");
+            return Err(Refusal::new(RefusalKind::Setting, message));
+        }
+    }
+    Ok(Settings::new(set, path))
+}
+
+impl Client {
+    pub(crate) fn new(stream: Stream, frames: FrontFrames) -> Self {
+        Self { stream, frames, out: BytesMut::new() }
+    }
+
+    /// Says why, and sends it if the client takes it.
+    pub(crate) async fn farewell(&mut self, answer: &Answer) {
+        answer.write(&mut self.out);
+        self.drain().await;
+    }
+
+    async fn drain(&mut self) {
+        let sent = std::future::poll_fn(|cx| poll_send(&mut self.stream, &mut self.out, cx));
+        let _ = timeout(Duration::from_millis(FAREWELL_MS_MAX), sent).await;
+    }
+}
+
+/// The settings that a client has been told of.
+#[derive(Debug, Default)]
+pub(crate) struct Parameters {
+    told: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Parameters {
+    /// Whether the client is to be told: it may know this one, and does not.
+    pub(crate) fn changed(&mut self, name: &str, value: &str) -> bool {
+        if !may_be_known(name) {
+            return false;
+        }
+        match self.told.iter_mut().find(|(told, _)| **told == *name) {
+            Some((_, told)) if **told == *value => false,
+            Some((_, told)) => {
+                *told = value.into();
+                true
+            }
+            None => {
+                self.told.push((name.into(), value.into()));
+                true
+            }
+        }
+    }
+}
+
+/// How long a session may wait, and whether the gateway stops.
+pub(crate) struct Clock {
+    idle_max: Duration,
+    transaction_idle_max: Duration,
+    drain_max: Duration,
+    /// When bytes last came from the client, or went to it.
+    moved: Instant,
+    wake: Pin<Box<Sleep>>,
+    shutdown: Shutdown,
+    /// Set once the gateway stops: when the session must be over.
+    until: Option<Instant>,
+}
+
+impl Clock {
+    fn new(limits: &Limits, shutdown: Shutdown) -> Self {
+        let idle_max = Duration::from_millis(limits.idle_ms_max);
+        let transaction_idle_max = Duration::from_millis(limits.transaction_idle_ms_max);
+        let moved = Instant::now();
+        Self {
+            idle_max,
+            transaction_idle_max,
+            drain_max: Duration::from_millis(limits.drain_ms_max),
+            moved,
+            wake: Box::pin(sleep_until(moved + idle_max.min(transaction_idle_max))),
+            shutdown,
+            until: None,
+        }
+    }
+
+    pub(crate) fn moved(&mut self) {
+        self.moved = Instant::now();
+    }
+
+    /// Ready with what ends the session.
+    fn poll(&mut self, idle: bool, in_transaction: bool, waits: bool, cx: &mut Context<'_>) -> Poll<Answer> {
+        let stop = || Answer::fatal("57P01", "terminating connection due to administrator command");
+        if self.until.is_none() && self.shutdown.as_mut().poll(cx).is_ready() {
+            let until = Instant::now() + self.drain_max;
+            self.until = Some(until);
+            self.wake.as_mut().reset(until);
+        }
+        if self.until.is_some() && idle {
+            return Poll::Ready(stop());
+        }
+        while self.wake.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if self.until.is_some_and(|until| until <= now) {
+                return Poll::Ready(stop());
+            }
+            let (patience, answer) = if in_transaction {
+                let message = "terminating connection due to idle-in-transaction timeout";
+                (self.transaction_idle_max, Answer::fatal("25P03", message))
+            } else {
+                let message = "terminating connection due to idle-session timeout";
+                (self.idle_max, Answer::fatal("57P05", message))
+            };
+            if waits && self.moved + patience <= now {
+                return Poll::Ready(answer);
+            }
+            // Looked at again when the shorter of the two may be over.
+            let step = self.idle_max.min(self.transaction_idle_max).max(Duration::from_millis(10));
+            let next = if waits { (self.moved + patience).min(now + step) } else { now + step };
+            self.wake.as_mut().reset(self.until.map_or(next, |until| until.min(next)));
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,195 @@
+//! The simple protocol: a text of statements, all decided before the first is sent, and sent as one query, so that it
+//! stays one implicit transaction.
+
+use std::fmt::Write as _;
+
+use access::{Refusal, RefusalKind};
+use gate::{Outcome, Phase, SqlPermit};
+use sql::Effect;
+
+use crate::answer::{Answer, Words};
+use crate::back::{self, Plain, Status};
+use crate::frame::Frame;
+use crate::front;
+use crate::relay::{Expected, words_of};
+use crate::session::{End, Session};
+
+/// A query that is on its way.
+#[derive(Debug)]
+pub(crate) struct Simple {
+    /// Of the statements that have not ended, the next one last.
+    permits: Vec<SqlPermit>,
+    /// Rows of the statement that runs.
+    pub rows: u64,
+    /// The part of the session's messages that it is.
+    pub segment: u64,
+}
+
+impl Simple {
+    /// Whether the store's own words about the statement that runs may pass.
+    pub(crate) fn words(&self) -> Words {
+        words_of(self.permits.last().is_none_or(|permit| permit.decided().protected))
+    }
+
+    /// The statement that runs has failed, and the rest never will run.
+    pub(crate) fn fail(&mut self, sqlstate: &str) {
+        while let Some(permit) = self.permits.pop() {
+            let rows = std::mem::take(&mut self.rows);
+            permit.finish(&Outcome { rows, sqlstate: Some(sqlstate.to_owned()) });
+        }
+    }
+}
+
+impl Session {
+    /// Query. It is decided over the state that everything before it has left.
+    pub(crate) async fn query(&mut self, text: &str) -> Result<(), End> {
+        self.settle().await?;
+        if self.skipping {
+            return Ok(());
+        }
+        let decision = match self.proxy.gate.decide_sql(&self.sql, text, &[]) {
+            Ok(decision) => decision,
+            Err(refusal) => return self.refuse_query(Answer::refusal(&refusal, text)),
+        };
+        if let Some(answer) = decision.statements.iter().find_map(|decided| self.impossible(&decided.effect))
+        {
+            return self.refuse_query(answer);
+        }
+        if decision.statements.is_empty() {
+            return self.empty_query();
+        }
+        let permits = (0..decision.statements.len())
+            .map(|statement| self.proxy.gate.permit(&self.sql, &decision, statement, Phase::Execute));
+        let mut permits = match permits.collect::<Result<Vec<_>, _>>() {
+            Ok(permits) => permits,
+            Err(refusal) => return self.refuse_query(Answer::refusal(&refusal, text)),
+        };
+        let link = match self.link().await? {
+            Ok(link) => link,
+            Err(answer) => return self.refuse_query(answer),
+        };
+        match &permits[..] {
+            [permit] => front::query(&mut link.out, permit.text()),
+            permits => front::query(&mut link.out, &joined(permits)),
+        }
+        .map_err(|_| End::StoreGone)?;
+        // The store forgets its unnamed statement.
+        link.cache.set_unnamed(None);
+        permits.reverse();
+        for permit in &permits {
+            self.unsettled |= unsettles(&permit.decided().effect, &mut self.path_moves);
+        }
+        let segment = self.next_segment();
+        self.queue.push_back(Expected::Simple(Simple { permits, rows: 0, segment }));
+        Ok(())
+    }
+
+    /// FunctionCall: a call by oid cannot be mediated.
+    pub(crate) async fn function_call(&mut self) -> Result<(), End> {
+        self.settle().await?;
+        if self.skipping {
+            return Ok(());
+        }
+        let refusal = Refusal::new(RefusalKind::Unsupported, "function calls by oid are not mediated")
+            .hint("call the function in a SELECT");
+        self.proxy.gate.refused(&self.sql, "", &refusal);
+        self.refuse_query(Answer::refusal(&refusal, ""))
+    }
+
+    /// A text without statements.
+    fn empty_query(&mut self) -> Result<(), End> {
+        match &mut self.link {
+            // It ends the segment that is open.
+            Some(link) if self.status == Status::Idle => {
+                front::query(&mut link.out, "").map_err(|_| End::StoreGone)?;
+                link.cache.set_unnamed(None);
+                let segment = self.next_segment();
+                self.queue.push_back(Expected::Simple(Simple { permits: Vec::new(), rows: 0, segment }));
+            }
+            _ => {
+                back::write_plain(&mut self.client.out, Plain::EmptyQuery);
+                back::write_ready(&mut self.client.out, self.status);
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a simple query with this error. Where a transaction is open, implicit or not, the store fails with it.
+    fn refuse_query(&mut self, answer: Answer) -> Result<(), End> {
+        match (&mut self.link, self.status) {
+            (Some(link), Status::Idle | Status::Transaction) => {
+                front::query(&mut link.out, REFUSED).map_err(|_| End::StoreGone)?;
+                link.cache.set_unnamed(None);
+                let segment = self.next_segment();
+                self.queue.push_back(Expected::RefusedQuery(answer, segment));
+            }
+            (_, status) => {
+                let failed = status == Status::Failed && answer.sqlstate != "42601";
+                let answer = if failed { Answer::transaction_failed() } else { answer };
+                answer.write(&mut self.client.out);
+                back::write_ready(&mut self.client.out, status);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the session itself knows to be impossible.
+    pub(crate) fn impossible(&self, effect: &Effect) -> Option<Answer> {
+        if let Effect::Deallocate(Some(name)) = effect
+            && self.statements.get(name).is_none()
+        {
+            return Some(Answer::no_statement(name));
+        }
+        let discards = *effect == Effect::DiscardAll && self.status != Status::Idle;
+        discards.then(|| Answer::error("25001", "DISCARD ALL cannot run inside a transaction block"))
+    }
+
+    /// One statement of a query has completed.
+    pub(crate) fn completed_simple(&mut self, frame: &Frame) -> Result<(), End> {
+        let Some(Expected::Simple(simple)) = self.queue.front_mut() else { return Err(End::StoreGone) };
+        let rows = std::mem::take(&mut simple.rows);
+        let Some(permit) = simple.permits.pop() else {
+            // Only a text without statements is answered without one.
+            if frame.tag() != Plain::EmptyQuery.tag() {
+                return Err(End::StoreGone);
+            }
+            self.client.out.extend_from_slice(frame.bytes());
+            return Ok(());
+        };
+        let decided = permit.decided();
+        self.complete(frame, decided.tag, Some(&decided.effect))?;
+        permit.finish(&Outcome::done(rows));
+        Ok(())
+    }
+}
+
+/// Whether the next message may mean something else after this.
+pub(crate) fn unsettles(effect: &Effect, has_moved: &mut bool) -> bool {
+    match effect {
+        Effect::SetSearchPath(_) | Effect::ResetAll | Effect::DiscardAll => {
+            *has_moved = true;
+            true
+        }
+        Effect::Deallocate(_) => true,
+        // What was set may be taken back.
+        Effect::Commit { .. } | Effect::Rollback { .. } | Effect::RollbackTo(_) => *has_moved,
+        Effect::None
+        | Effect::Begin
+        | Effect::Savepoint(_)
+        | Effect::Release(_)
+        | Effect::Set { .. }
+        | Effect::Reset(_) => false,
+    }
+}
+
+/// Fails whatever the store holds: no function, no row, nothing but a name that is not there.
+pub(crate) const REFUSED: &str = "SELECT veilgate_refused";
+
+fn joined(permits: &[SqlPermit]) -> String {
+    let mut text = String::new();
+    for permit in permits {
+        // A comment at the end of a statement must not swallow what follows.
+        let _ = write!(text, "{}{}", if text.is_empty() { "" } else { "\n;\n" }, permit.text());
+    }
+    text
+}

@@ -1,0 +1,361 @@
+//! Prepared statements and portals: the client's by its own names, a connection's by names that the gateway makes.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use gate::{Decided, Outcome, SqlDecision, SqlPermit};
+
+use crate::back;
+use crate::frame::{Frame, FrameError};
+
+/// What a client has given names to. The empty name is one too.
+#[derive(Debug)]
+pub(crate) struct Named<T> {
+    /// The one without a name, which is the most used by far.
+    unnamed: Option<Arc<T>>,
+    named: HashMap<Box<str>, Arc<T>>,
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self { unnamed: None, named: HashMap::new() }
+    }
+}
+
+impl<T> Named<T> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<T>> {
+        if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.named.len() + usize::from(self.unnamed.is_some())
+    }
+
+    /// Gives what had the name before.
+    pub(crate) fn put(&mut self, name: &str, thing: Arc<T>) -> Option<Arc<T>> {
+        if name.is_empty() { self.unnamed.replace(thing) } else { self.named.insert(name.into(), thing) }
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Option<Arc<T>> {
+        if name.is_empty() { self.unnamed.take() } else { self.named.remove(name) }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.unnamed = None;
+        self.named.clear();
+    }
+
+    pub(crate) fn retain(&mut self, mut kept: impl FnMut(&T) -> bool) {
+        if self.unnamed.as_deref().is_some_and(|thing| !kept(thing)) {
+            self.unnamed = None;
+        }
+        if !self.named.is_empty() {
+            self.named.retain(|_, thing| kept(thing));
+        }
+    }
+
+    /// Takes back a `put` that gave `before`, unless the name has been given anew since.
+    pub(crate) fn unput(&mut self, name: &str, thing: &Arc<T>, before: Option<Arc<T>>) {
+        if self.get(name).is_some_and(|now| Arc::ptr_eq(now, thing)) {
+            match before {
+                Some(before) => self.put(name, before),
+                None => self.remove(name),
+            };
+        }
+    }
+}
+
+/// A statement that the client has prepared.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// What was decided about it; of one statement, or none where its text is empty.
+    pub decision: Arc<SqlDecision>,
+    /// What the store has to know to run it.
+    pub key: Key,
+    /// The columns that the client has been told.
+    columns: OnceLock<Columns>,
+}
+
+impl Prepared {
+    pub(crate) fn new(decision: Arc<SqlDecision>, types: Arc<[u32]>) -> Self {
+        let text = decision.statements.first().map_or_else(|| "".into(), |decided| Arc::clone(&decided.text));
+        Self { decision, key: Key::new(text, types), columns: OnceLock::new() }
+    }
+
+    /// The same statement decided anew. Its columns are those of before where it is the same to the store.
+    pub(crate) fn renewed(&self, decision: Arc<SqlDecision>) -> Self {
+        let renewed = Self::new(decision, Arc::clone(&self.key.types));
+        match renewed.key == self.key {
+            true => Self { columns: self.columns.clone(), ..renewed },
+            false => renewed,
+        }
+    }
+
+    pub(crate) fn decided(&self) -> Option<&Decided> {
+        self.decision.statements.first()
+    }
+
+    /// The columns that the client has been told, if it has.
+    pub(crate) fn columns(&self) -> Option<&Columns> {
+        self.columns.get()
+    }
+
+    /// The client is told these columns.
+    pub(crate) fn describe(&self, description: &Frame) -> Result<(), FrameError> {
+        if self.columns.get().is_none() {
+            let _ = self.columns.set(Columns::read(description)?);
+        }
+        Ok(())
+    }
+}
+
+/// The columns of a result, as far as a client's plan depends on them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Columns(Vec<(Box<[u8]>, u32, i32)>);
+
+impl Columns {
+    /// Of RowDescription, or of NoData.
+    pub(crate) fn read(frame: &Frame) -> Result<Self, FrameError> {
+        if frame.tag() != b'T' {
+            return Ok(Self(Vec::new()));
+        }
+        let columns = back::row_description(frame)?;
+        Ok(Self(columns.iter().map(|column| (column.name.into(), column.type_oid, column.typmod)).collect()))
+    }
+}
+
+/// What a statement is to the store: text and declared types.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub text: Arc<str>,
+    pub types: Arc<[u32]>,
+    /// Of both, so that a text is hashed once and not for each time it runs.
+    hash: u64,
+}
+
+impl Key {
+    fn new(text: Arc<str>, types: Arc<[u32]>) -> Self {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((&text, &types));
+        Self { text, types, hash }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        // The hash is no proof: texts are compared, unless they are the same place.
+        self.hash == other.hash
+            && (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text)
+            && self.types == other.types
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// The statements that one connection has prepared, under names of the gateway's own.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    known: HashMap<Key, Entry>,
+    /// What the connection's unnamed statement is.
+    unnamed: Option<Key>,
+    /// Names that are no longer used, to be closed when something is sent.
+    stale: Vec<Arc<str>>,
+    entries_max: usize,
+    /// Counts names and uses.
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: Arc<str>,
+    used: u64,
+}
+
+impl Cache {
+    pub(crate) fn new(entries_max: usize) -> Self {
+        Self {
+            known: HashMap::new(),
+            unnamed: None,
+            stale: Vec::new(),
+            entries_max: entries_max.max(1),
+            clock: 0,
+        }
+    }
+
+    /// The name under which this is prepared.
+    pub(crate) fn name(&mut self, key: &Key) -> Option<Arc<str>> {
+        let entry = self.known.get_mut(key)?;
+        self.clock += 1;
+        entry.used = self.clock;
+        Some(Arc::clone(&entry.name))
+    }
+
+    /// Makes a name for what is about to be prepared. The least used makes room.
+    pub(crate) fn insert(&mut self, key: Key) -> Arc<str> {
+        if self.known.len() >= self.entries_max {
+            let oldest = self.known.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
+            if let Some(oldest) = oldest {
+                self.forget(&oldest);
+            }
+        }
+        self.clock += 1;
+        let name: Arc<str> = format!("veilgate_{}", self.clock).into();
+        self.known.insert(key, Entry { name: Arc::clone(&name), used: self.clock });
+        name
+    }
+
+    /// It is not to be used again, and closed when something is sent.
+    pub(crate) fn forget(&mut self, key: &Key) {
+        if let Some(entry) = self.known.remove(key) {
+            self.stale.push(entry.name);
+        }
+    }
+
+    /// It was never prepared: the store has refused it, or has not looked at it.
+    pub(crate) fn unprepared(&mut self, key: &Key, name: &str) {
+        if name.is_empty() {
+            if self.unnamed.as_ref() == Some(key) {
+                self.unnamed = None;
+            }
+        } else if self.known.get(key).is_some_and(|entry| &*entry.name == name) {
+            self.known.remove(key);
+        }
+    }
+
+    /// A name to be closed now.
+    pub(crate) fn next_stale(&mut self) -> Option<Arc<str>> {
+        self.stale.pop()
+    }
+
+    /// The store has not looked at its Close.
+    pub(crate) fn unclosed(&mut self, name: Arc<str>) {
+        self.stale.push(name);
+    }
+
+    pub(crate) fn is_unnamed(&self, key: &Key) -> bool {
+        self.unnamed.as_ref() == Some(key)
+    }
+
+    pub(crate) fn set_unnamed(&mut self, key: Option<Key>) {
+        self.unnamed = key;
+    }
+}
+
+/// A portal: a statement with its values, permitted and recorded.
+#[derive(Debug)]
+pub(crate) struct Portal {
+    pub prepared: Arc<Prepared>,
+    /// The part of the session's messages that it was made in; it ends with the transaction.
+    pub segment: u64,
+    run: Mutex<Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    permit: Option<SqlPermit>,
+    rows: u64,
+    /// Whether an Execute is on its way.
+    running: bool,
+}
+
+impl Portal {
+    pub(crate) fn new(prepared: Arc<Prepared>, permit: Option<SqlPermit>, segment: u64) -> Self {
+        Self { prepared, segment, run: Mutex::new(Run { permit, rows: 0, running: false }) }
+    }
+
+    pub(crate) fn decided(&self) -> Option<&Decided> {
+        self.prepared.decided()
+    }
+
+    /// An Execute has been sent.
+    pub(crate) fn execute(&self) {
+        self.run().running = true;
+    }
+
+    /// Rows have been passed on.
+    pub(crate) fn rows(&self, rows: u64) {
+        self.run().rows += rows;
+    }
+
+    /// It has stopped at its limit of rows.
+    pub(crate) fn suspend(&self) {
+        self.run().running = false;
+    }
+
+    /// It has come to its end. Whether that is the first time.
+    pub(crate) fn finish(&self, sqlstate: Option<&str>) -> bool {
+        let mut run = self.run();
+        run.running = false;
+        let rows = run.rows;
+        let Some(permit) = run.permit.take() else { return false };
+        permit.finish(&Outcome { rows, sqlstate: sqlstate.map(str::to_owned) });
+        true
+    }
+
+    fn run(&self) -> std::sync::MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Portal {
+    fn drop(&mut self) {
+        // A portal that the client has left where it stood is done; what became of one that runs nobody knows.
+        if !self.run().running {
+            self.finish(None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Cache, Key, Named};
+
+    fn key(text: &str) -> Key {
+        Key::new(text.into(), [].into())
+    }
+
+    #[test]
+    fn taking_back_restores_what_the_name_meant() {
+        let mut named = Named::default();
+        let (first, second, third) = (Arc::new(1), Arc::new(2), Arc::new(3));
+        named.put("a", Arc::clone(&first));
+        let before = named.put("a", Arc::clone(&second));
+        named.unput("a", &second, before);
+        assert_eq!(named.get("a").map(|value| **value), Some(1));
+
+        let before = named.put("a", Arc::clone(&second));
+        named.put("a", Arc::clone(&third));
+        named.unput("a", &second, before);
+        assert_eq!(named.get("a").map(|value| **value), Some(3));
+    }
+
+    #[test]
+    fn least_used_statement_makes_room() {
+        let mut cache = Cache::new(2);
+        cache.insert(key("a"));
+        cache.insert(key("b"));
+        assert!(cache.name(&key("a")).is_some());
+        cache.insert(key("c"));
+        assert!(cache.name(&key("b")).is_none());
+        assert!(cache.name(&key("a")).is_some());
+        assert_eq!(cache.next_stale().as_deref(), Some("veilgate_2"));
+        assert_eq!(cache.next_stale(), None);
+    }
+
+    #[test]
+    fn statement_that_was_never_prepared_is_not_closed() {
+        let mut cache = Cache::new(2);
+        let name = cache.insert(key("a"));
+        cache.unprepared(&key("a"), &name);
+        assert!(cache.name(&key("a")).is_none());
+        assert_eq!(cache.next_stale(), None);
+    }
+}
