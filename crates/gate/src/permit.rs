@@ -59,8 +59,26 @@ impl Gate {
         phase: Phase,
     ) -> Result<SqlPermit, Refusal> {
         let decision = self.up_to_date(session, decision)?;
-        let permits = self.record(session, &decision, statement..statement + 1, phase)?;
-        permits.into_iter().next().ok_or_else(no_such_statement)
+        self.without_values(session, &decision, phase)?;
+        self.record(session, &decision, statement..statement + 1, phase)?.pop().ok_or_else(no_such_statement)
+    }
+
+    /// The same for a prepared statement that is run with these values: `value` gives the bytes of a parameter, counted
+    /// from 1, and none for NULL.
+    pub fn permit_bound<'v>(
+        &self,
+        session: &SqlSession,
+        decision: &Arc<SqlDecision>,
+        value: impl Fn(u16) -> Option<&'v [u8]>,
+    ) -> Result<SqlPermit, Refusal> {
+        let decision = self.up_to_date(session, decision)?;
+        let patterns = decision.statements.first().map_or(&[][..], |decided| &decided.patterns);
+        for parameter in patterns {
+            if value(*parameter).is_some_and(|pattern| !sql::is_pattern(pattern)) {
+                return Err(self.no_pattern(session, &decision, *parameter));
+            }
+        }
+        self.record(session, &decision, 0..1, Phase::Execute)?.pop().ok_or_else(no_such_statement)
     }
 
     /// Permits all statements of a decision, by one decision and in one write of the record.
@@ -71,7 +89,31 @@ impl Gate {
         phase: Phase,
     ) -> Result<Vec<SqlPermit>, Refusal> {
         let decision = self.up_to_date(session, decision)?;
+        self.without_values(session, &decision, phase)?;
         self.record(session, &decision, 0..decision.statements.len(), phase)
+    }
+
+    /// Whether a decision can be run without a look at the values of its parameters.
+    fn without_values(
+        &self,
+        session: &SqlSession,
+        decision: &SqlDecision,
+        phase: Phase,
+    ) -> Result<(), Refusal> {
+        let first = decision.statements.iter().find_map(|decided| decided.patterns.first());
+        match (phase, first) {
+            (Phase::Prepare, _) | (Phase::Execute, None) => Ok(()),
+            (Phase::Execute, Some(parameter)) => Err(self.no_pattern(session, decision, *parameter)),
+        }
+    }
+
+    fn no_pattern(&self, session: &SqlSession, decision: &SqlDecision, parameter: u16) -> Refusal {
+        // A pattern that fails only over rows that match in part would tell that there are such rows.
+        let message = format!("parameter ${parameter} is not a well-formed pattern of LIKE");
+        let refusal = Refusal::new(RefusalKind::AtRisk, message)
+            .hint("do not end it in a single backslash, nor use `%` more than 1,000 times");
+        self.refused(session, decision.asked(), &refusal);
+        refusal
     }
 
     fn up_to_date(

@@ -43,6 +43,9 @@ pub struct Decided {
     pub revision: Arc<str>,
     /// Whether it touches any relation: its errors are then made safe.
     pub protected: bool,
+    /// The parameters, counted from 1, that are patterns of LIKE. What is bound to them is looked at by
+    /// [`Gate::permit_bound`].
+    pub(crate) patterns: Vec<u16>,
     /// What holds for its relations, to see whether time has changed it.
     guards: Guards,
     touches: Vec<Touch>,
@@ -151,13 +154,13 @@ impl Deciding<'_> {
         let rewritten = sql::rewrite(&scope, &guards)?;
         let printed = sql::print(&rewritten)?;
 
-        let decided = self.decided(statement, printed.text());
         Ok(Decided {
             rules: guards.rules.clone(),
             protected: !touches.is_empty(),
+            patterns: rewritten.patterns().to_vec(),
             guards,
             touches,
-            ..decided
+            ..self.decided(statement, printed.text())
         })
     }
 
@@ -171,6 +174,7 @@ impl Deciding<'_> {
             rules: Vec::new(),
             revision: Arc::clone(&self.snapshot.revision),
             protected: false,
+            patterns: Vec::new(),
             guards: Guards::default(),
             touches: Vec::new(),
         }

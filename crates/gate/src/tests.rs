@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use access::{Catalog, Identity, Refusal, RefusalKind};
+use access::{
+    Catalog, Collation, Column, Identity, Refusal, RefusalKind, Relation, RelationKind, RelationName,
+    SqlType, TypeKind,
+};
 use audit::Log;
 use policy::{Policy, Source};
 
@@ -23,15 +26,47 @@ rules:
     data: pg://crm/public.customers
     do: read
     rows: region = caller.region
+  - allow: analysts-read-office-hours
+    to: caller.purpose = 'analytics' and request.time > '2020-01-01'
+    data: pg://crm/public.customers
+    do: [read, explain]
 ";
 
 fn policy(text: &str) -> Policy {
     policy::parse(&[Source { path: "policy.yaml".into(), text: text.into() }]).unwrap()
 }
 
+fn column(name: &str, oid: u32) -> Column {
+    let collation = if oid == 25 { 100 } else { 0 };
+    Column { name: name.into(), type_oid: oid, base_oid: oid, typmod: -1, not_null: false, collation }
+}
+
 fn catalog() -> Arc<Catalog> {
-    let catalog = Catalog { store: "crm".into(), database: "shop".into(), ..Catalog::default() };
-    Arc::new(Catalog { schemas: vec!["public".into(), "sales".into()], ..catalog })
+    let customers = Relation {
+        name: RelationName::new("public", "customers"),
+        oid: 20000,
+        row_type: 20001,
+        kind: RelationKind::Table,
+        columns: vec![column("id", 23), column("region", 25)],
+        primary_key: vec!["id".into()],
+        parents: Vec::new(),
+        is_partition: false,
+        has_rules: false,
+        row_security: false,
+    };
+    let types = [(16, "bool"), (23, "int4"), (25, "text")].map(|(oid, name)| {
+        (oid, SqlType { oid, schema: "pg_catalog".into(), name: name.into(), kind: TypeKind::Base })
+    });
+    let default = Collation { schema: "pg_catalog".into(), name: "default".into(), deterministic: true };
+    Arc::new(Catalog {
+        store: "crm".into(),
+        server_version: 150_018,
+        database: "shop".into(),
+        schemas: vec!["public".into(), "sales".into()],
+        relations: HashMap::from([(customers.name.clone(), Arc::new(customers))]),
+        types: HashMap::from(types),
+        collations: HashMap::from([(100, default)]),
+    })
 }
 
 fn gate_with(log: Log) -> Gate {
@@ -210,4 +245,76 @@ fn what_cannot_be_recorded_does_not_happen() {
     let refusal = gate.permit(&session, &decision, 0, Phase::Execute).unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::Unrecorded);
     assert!(!refusal.message.contains("full"), "{refusal}");
+}
+
+#[test]
+fn what_reads_is_guarded() {
+    let gate = gate();
+    let session = session(Some("support"));
+    let decision = gate.decide_sql(&session, "select id from customers", &[]).unwrap();
+    let [decided] = &decision.statements[..] else { panic!("one statement") };
+    assert!(decided.text.contains("public.customers") && decided.text.contains("'EU'"), "{}", decided.text);
+    assert_eq!(decided.rules, ["support-reads-own-region".into()]);
+    assert!(decided.protected);
+    let refusal = gate.decide_sql(&session, "select 1; select id from employees", &[]).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::UnknownRelation);
+}
+
+#[test]
+fn the_path_of_the_same_string_finds_names() {
+    let gate = gate();
+    let session = session(Some("support"));
+    let text = "set search_path = sales; select id from customers";
+    assert_eq!(gate.decide_sql(&session, text, &[]).unwrap_err().kind, RefusalKind::UnknownRelation);
+    let text = "set search_path = sales; reset search_path; select id from customers";
+    assert_eq!(sent(&gate, &session, text).len(), 3);
+}
+
+#[test]
+fn explaining_needs_its_own_right() {
+    let gate = gate();
+    let text = "explain select id from customers";
+    let refusal = gate.decide_sql(&session(Some("support")), text, &[]).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Denied);
+    assert!(sent(&gate, &session(Some("analytics")), text)[0].starts_with("EXPLAIN"));
+}
+
+#[test]
+fn the_policy_is_explained_without_a_record() {
+    let gate = gate();
+    let text = "begin; select id from customers; select 1/id from customers";
+    let explained = gate.explain_sql(&session(Some("support")), text).unwrap();
+    assert!(explained[0].explanation.is_none());
+    let explanation = explained[1].explanation.as_ref().unwrap().to_string();
+    assert!(explanation.contains("support-reads-own-region"), "{explanation}");
+    assert!(explained.iter().all(|statement| statement.sent.is_ok()));
+    assert_eq!(record(&gate, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_prepared_statement_follows_the_clock() {
+    let gate = gate();
+    let session = session(Some("analytics"));
+    let decision = gate.decide_sql(&session, "select id from customers", &[]).unwrap();
+    // The same guards come out now, so it holds.
+    let permit = gate.permit_bound(&session, &decision, |_| None).unwrap();
+    assert!(Arc::ptr_eq(permit.decision(), &decision));
+    let over = POLICY.replace("request.time >", "request.time <");
+    gate.reload(policy(&over), None);
+    assert_eq!(gate.permit_bound(&session, &decision, |_| None).unwrap_err().kind, RefusalKind::Denied);
+}
+
+#[test]
+fn a_pattern_that_is_bound_is_looked_at() {
+    let gate = gate();
+    let session = session(Some("support"));
+    let text = "select id from customers where region like $1";
+    let decision = gate.decide_sql(&session, text, &[25]).unwrap();
+    let bound = |pattern: &'static [u8]| gate.permit_bound(&session, &decision, |_| Some(pattern));
+    bound(b"E%").unwrap().finish(&Outcome::done(1));
+    assert_eq!(bound(b"E\\").unwrap_err().kind, RefusalKind::AtRisk);
+    // Without the values nobody can look at them; to describe it, nobody has to.
+    assert_eq!(gate.permit(&session, &decision, 0, Phase::Execute).unwrap_err().kind, RefusalKind::AtRisk);
+    assert_eq!(gate.permit_all(&session, &decision, Phase::Execute).unwrap_err().kind, RefusalKind::AtRisk);
+    assert!(gate.permit(&session, &decision, 0, Phase::Prepare).is_ok());
 }

@@ -62,6 +62,24 @@ pub struct Bind<'a> {
     pub tail: &'a [u8],
 }
 
+impl<'a> Bind<'a> {
+    /// The bytes of a parameter, counted from 1; none for NULL, and for one that is not there.
+    #[must_use]
+    pub fn value(&self, parameter: u16) -> Option<&'a [u8]> {
+        if parameter == 0 || parameter > self.values {
+            return None;
+        }
+        let mut fields = Fields::new(self.tail);
+        let formats = fields.u16().ok()?;
+        fields.take(usize::from(formats) * 2).ok()?;
+        fields.u16().ok()?;
+        for _ in 1..parameter {
+            fields.value().ok()?;
+        }
+        fields.value().ok()?
+    }
+}
+
 /// Runs a portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Execute<'a> {

@@ -72,6 +72,8 @@ async fn what_a_client_says_is_read_back() {
             Message::Terminate,
         ]
     );
+    let bind = Bind { portal: "p", statement: "s", values: 2, tail };
+    assert_eq!([0, 1, 2, 3].map(|parameter| bind.value(parameter)), [None, Some(&b"abcd"[..]), None, None]);
 }
 
 #[tokio::test]
