@@ -153,6 +153,7 @@ impl Deciding<'_> {
         let guards = snapshot.bound.guards(&session.store, caller, request, &touches)?;
         let rewritten = sql::rewrite(&scope, &guards)?;
         let printed = sql::print(&rewritten)?;
+        sql::verify(&printed, &guards, catalog)?;
 
         Ok(Decided {
             rules: guards.rules.clone(),
