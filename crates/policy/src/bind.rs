@@ -299,7 +299,7 @@ impl<'a> Binder<'a> {
 }
 
 /// The line of a rule that is most specific for a field: its own, else that of its class or the nearest above.
-fn own_line<'r>(rule: &'r Rule, field: &str, class: &str) -> Option<&'r ShowLine> {
+pub(crate) fn own_line<'r>(rule: &'r Rule, field: &str, class: &str) -> Option<&'r ShowLine> {
     let by_field = |line: &&ShowLine| matches!(&line.key, ShowKey::Field(name) if **name == *field);
     let by_class = |class: &str| {
         rule.show.iter().find(|line| matches!(&line.key, ShowKey::Class(other) if other == class))

@@ -62,6 +62,9 @@ impl Bound {
     }
 }
 
+/// Rows of an allow that admits none.
+const NO_ROWS: Predicate = Predicate::Known(Some(false));
+
 /// Who asks, and when.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
@@ -175,21 +178,20 @@ impl<'a> Decision<'a> {
     /// What a field shows; none where it does not exist for this caller.
     fn cell(&self, field: usize) -> Option<Cell> {
         let caps = self.caps(field)?;
-        let shown: Vec<(Mask, &Predicate)> = self
-            .allows
-            .iter()
-            .filter_map(|(allow, rows)| {
-                let mask = allow.shows.get(field)?.as_ref()?;
-                Some((mask::capped(mask, &caps), rows))
-            })
-            .collect();
-        if shown.is_empty() {
-            return None;
-        }
+        let mut shown: Vec<(Mask, &Predicate)> = Vec::with_capacity(self.allows.len());
         // Where each row that is there is admitted by an allow that shows the field, no cell is empty.
-        let everywhere = self.allows.iter().all(|(allow, rows)| {
-            *rows == Predicate::Known(Some(false)) || allow.shows.get(field).is_some_and(Option::is_some)
-        });
+        let mut everywhere = true;
+        for (allow, rows) in &self.allows {
+            match allow.shows.get(field)? {
+                Some(mask) => shown.push((mask::capped(mask, &caps), rows)),
+                None => everywhere &= *rows == NO_ROWS,
+            }
+        }
+        let (first, rest) = shown.split_first()?;
+        // Most cells: one allow, or several that show the same.
+        if everywhere && first.1 != &NO_ROWS && rest.iter().all(|(mask, _)| *mask == first.0) {
+            return Some(Cell::always(first.0.clone()));
+        }
         Some(cell(shown, everywhere))
     }
 
@@ -213,7 +215,7 @@ fn cell(mut shown: Vec<(Mask, &Predicate)>, everywhere: bool) -> Cell {
     let mut seen: Vec<&Predicate> = Vec::new();
     for (mask, rows) in shown {
         // Rows that a more revealing allow admits already are not asked for again.
-        if *rows == Predicate::Known(Some(false)) || seen.contains(&rows) {
+        if *rows == NO_ROWS || seen.contains(&rows) {
             continue;
         }
         seen.push(rows);

@@ -11,6 +11,7 @@ mod error;
 mod explain;
 mod expr;
 mod guards;
+mod lints;
 mod mask;
 mod name;
 mod parse;

@@ -20,11 +20,8 @@ pub(crate) fn fold(typed: &Typed, caller: &Caller, request: &Request) -> Predica
         Typed::Compare(comparison, left, right) => {
             compare(*comparison, resolve(left, caller, request), resolve(right, caller, request))
         }
-        Typed::In(left, list) => match items(list, caller, request) {
-            None => Predicate::Known(None),
-            Some(items) => membership(resolve(left, caller, request), &items),
-        },
-        Typed::HasAny(left, list) => has_any(left, items(list, caller, request), caller),
+        Typed::In(left, list) => membership(resolve(left, caller, request), list, caller, request),
+        Typed::HasAny(left, list) => has_any(left, list, caller, request),
         Typed::IsNull(operand) => match operand {
             Operand::Field(field) => Predicate::IsNull(field.clone()),
             Operand::Caller(name, _) => {
@@ -90,21 +87,24 @@ fn fitting(value: &Value, ty: ValueType) -> Option<Value> {
     (value.value_type() == ty).then_some(value)
 }
 
-/// The values of a list, with none for each NULL; none at all where the set is absent.
-fn items(list: &List, caller: &Caller, request: &Request) -> Option<Vec<Option<Value>>> {
+/// Calls for each value of a list, with none for each NULL; false where the set is absent.
+fn each(list: &List, caller: &Caller, request: &Request, mut call: impl FnMut(Option<Value>)) -> bool {
     match list {
-        List::Items(items) => Some(
-            items
-                .iter()
-                .map(|item| match resolve(item, caller, request) {
+        List::Items(items) => {
+            for item in items {
+                call(match resolve(item, caller, request) {
                     Resolved::Value(value) => Some(value),
                     Resolved::Field(_) | Resolved::Null => None,
-                })
-                .collect(),
-        ),
-        List::Caller(name, ty) => match caller.attributes.get(name)? {
-            Attribute::Set(values) => Some(values.iter().map(|value| fitting(value, *ty)).collect()),
-            Attribute::One(_) => None,
+                });
+            }
+            true
+        }
+        List::Caller(name, ty) => match caller.attributes.get(name) {
+            Some(Attribute::Set(values)) => {
+                values.iter().for_each(|value| call(fitting(value, *ty)));
+                true
+            }
+            Some(Attribute::One(_)) | None => false,
         },
     }
 }
@@ -158,40 +158,44 @@ fn flipped(comparison: Comparison) -> Comparison {
     }
 }
 
-/// `in`, as SQL has it: in nothing is false, a NULL in the list leaves a miss unknown.
-fn membership(left: Resolved<'_>, items: &[Option<Value>]) -> Predicate {
-    if items.is_empty() {
-        return Predicate::Known(Some(false));
-    }
-    let miss = if items.contains(&None) { None } else { Some(false) };
+/// `in`, as SQL has it: in nothing is false, in an absent set unknown, and a NULL in the list leaves a miss unknown.
+fn membership(left: Resolved<'_>, list: &List, caller: &Caller, request: &Request) -> Predicate {
+    let (mut found, mut empty, mut null, mut values) = (false, true, false, Vec::new());
+    let there = each(list, caller, request, |item| {
+        empty = false;
+        match (&left, item) {
+            (_, None) => null = true,
+            (Resolved::Null, Some(_)) => {}
+            (Resolved::Value(left), Some(item)) => found |= same(left, &item),
+            (Resolved::Field(_), Some(item)) => keep(&mut values, item),
+        }
+    });
+    let miss = if null { None } else { Some(false) };
     match left {
+        _ if !there => Predicate::Known(None),
+        _ if empty => Predicate::Known(Some(false)),
         Resolved::Null => Predicate::Known(None),
-        Resolved::Value(value) => {
-            let same = |item: &Value| value::compare(&value, item).is_some_and(Ordering::is_eq);
-            let found = items.iter().flatten().any(same);
-            Predicate::Known(if found { Some(true) } else { miss })
-        }
-        Resolved::Field(field) => {
-            let values = distinct(items);
-            let member = if values.is_empty() { None } else { Some(Predicate::In(field.clone(), values)) };
-            logic::or(member.into_iter().chain([Predicate::Known(miss)]))
-        }
+        Resolved::Value(_) => Predicate::Known(if found { Some(true) } else { miss }),
+        Resolved::Field(_) if values.is_empty() => Predicate::Known(miss),
+        Resolved::Field(field) => logic::or([Predicate::In(field.clone(), values), Predicate::Known(miss)]),
     }
 }
 
-fn distinct(items: &[Option<Value>]) -> Vec<Value> {
-    let mut values: Vec<Value> = Vec::with_capacity(items.len());
-    for value in items.iter().flatten() {
-        if !values.contains(value) {
-            values.push(value.clone());
-        }
-    }
-    values
+fn same(left: &Value, right: &Value) -> bool {
+    value::compare(left, right).is_some_and(Ordering::is_eq)
 }
 
-fn has_any(left: &Operand, items: Option<Vec<Option<Value>>>, caller: &Caller) -> Predicate {
-    let Some(items) = items else { return Predicate::Known(None) };
-    let values = distinct(&items);
+fn keep(values: &mut Vec<Value>, value: Value) {
+    if !values.contains(&value) {
+        values.push(value);
+    }
+}
+
+fn has_any(left: &Operand, list: &List, caller: &Caller, request: &Request) -> Predicate {
+    let mut values = Vec::new();
+    if !each(list, caller, request, |item| item.into_iter().for_each(|item| keep(&mut values, item))) {
+        return Predicate::Known(None);
+    }
     match left {
         Operand::Field(field) if values.is_empty() => {
             // Of nothing: false, but unknown where the array is NULL.
@@ -200,9 +204,8 @@ fn has_any(left: &Operand, items: Option<Vec<Option<Value>>>, caller: &Caller) -
         Operand::Field(field) => Predicate::HasAny(field.clone(), values),
         Operand::Caller(name, ty) => match caller.attributes.get(name) {
             Some(Attribute::Set(own)) => {
-                let own: Vec<Value> = own.iter().filter_map(|value| fitting(value, *ty)).collect();
-                let same = |a: &Value, b: &Value| value::compare(a, b).is_some_and(Ordering::is_eq);
-                Predicate::Known(Some(own.iter().any(|a| values.iter().any(|b| same(a, b)))))
+                let has = |own: &Value| values.iter().any(|value| same(own, value));
+                Predicate::Known(Some(own.iter().any(|own| fitting(own, *ty).is_some_and(|own| has(&own)))))
             }
             Some(Attribute::One(_)) | None => Predicate::Known(None),
         },

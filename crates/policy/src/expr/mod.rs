@@ -14,7 +14,7 @@ mod typing;
 pub(crate) use fold::{fold, truth};
 pub(crate) use parser::parse;
 pub(crate) use show::predicate as show;
-pub(crate) use tree::{Expr, ExprKind, attributes};
+pub(crate) use tree::{Expr, ExprKind, TermKind, attributes};
 pub(crate) use typed::Typed;
 pub(crate) use typing::{FieldLookup, Scope, check};
 

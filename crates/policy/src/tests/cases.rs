@@ -1,7 +1,7 @@
 //! `fixtures/policy/*.case`: a policy and callers, and what is decided, or what is wrong.
 //!
 //! Given are `policy` and `caller NAME` (`attribute: value, value`; `touch: read public.orders`; `hour: 9`; `ip: …`).
-//! Produced are `errors` (of the text), `told` (over the catalogue) and `decision NAME`. A policy without a `data` block
+//! Produced are `lints` (where there is such a section), `errors` (of the text), `told` (over the catalogue) and `decision NAME`. A policy without a `data` block
 //! stands beside `fixtures/policy/base.yaml`. With `VEILGATE_REWRITE=1` what is produced is written back.
 
 use std::collections::BTreeMap;
@@ -53,6 +53,9 @@ fn run(text: &str, base: &str) -> String {
             return got;
         }
     };
+    if sections.iter().any(|(name, _)| *name == "lints") {
+        let _ = writeln!(got, "--- lints\n{}", drawn(&policy.lints()));
+    }
     let (bound, told) = policy.bind(&[catalog()]);
     if !told.is_empty() {
         let _ = writeln!(got, "--- told\n{}", drawn(&told));

@@ -1,0 +1,113 @@
+//! What is no error but worth a look: where an absent attribute decides, and where two allows meet in one cell.
+
+use access::{Action, Comparison};
+
+use crate::Diagnostic;
+use crate::bind::own_line;
+use crate::expr::{self, Expr, ExprKind, TermKind};
+use crate::mask::Written;
+use crate::policy::{Block, Expression, FieldLine, Policy, Rule, RuleKind};
+
+impl Policy {
+    /// Every rule in which an absent attribute can decide, and every two allows that can meet in one cell with different
+    /// masks. Neither is wrong: unknown counts against the caller, and the more revealing mask holds.
+    #[must_use]
+    pub fn lints(&self) -> Vec<Diagnostic> {
+        let mut told = Vec::new();
+        for rule in &self.rules {
+            self.absent_attributes(rule, &rule.to, "whether it applies", &mut told);
+            if let Some(rows) = &rule.rows {
+                self.absent_attributes(rule, rows, "which rows it admits", &mut told);
+            }
+        }
+        for block in &self.blocks {
+            self.meeting_allows(block, &mut told);
+        }
+        told.sort_by(|one, other| one.order().cmp(&other.order()));
+        told
+    }
+
+    fn absent_attributes(&self, rule: &Rule, of: &Expression, what: &str, told: &mut Vec<Diagnostic>) {
+        let mut seen = Vec::new();
+        for (name, span) in expr::attributes(&of.expr) {
+            if seen.contains(&name) || !self.schema.get(name).is_some_and(|slot| slot.optional) {
+                continue;
+            }
+            seen.push(name);
+            let message =
+                format!("{} `{}`: an absent `caller.{name}` decides {what}", rule.kind.word(), rule.name);
+            let help = match rule.kind {
+                RuleKind::Allow => "a comparison with it is unknown, and only what is true allows",
+                RuleKind::Restrict | RuleKind::Deny => {
+                    "a comparison with it is unknown, and counts against the caller"
+                }
+            };
+            told.push(of.place(span).warning(message).help(help));
+        }
+    }
+
+    fn meeting_allows(&self, block: &Block, told: &mut Vec<Diagnostic>) {
+        let reads = |rule: &Rule| rule.kind == RuleKind::Allow && rule.actions.contains(&Action::Read);
+        let covering: Vec<&Rule> = self
+            .rules
+            .iter()
+            .map(|rule| &**rule)
+            .filter(|rule| reads(rule) && rule.covers(&block.data))
+            .collect();
+        for (at, one) in covering.iter().enumerate() {
+            for other in covering.iter().skip(at + 1).filter(|other| !disjoint(&one.to.expr, &other.to.expr))
+            {
+                let differing = self.differing(block, one, other);
+                if differing.is_empty() {
+                    continue;
+                }
+                let message = format!(
+                    "the allows `{}` and `{}` can meet in one row of `{}` and show differently: {}",
+                    one.name,
+                    other.name,
+                    block.data,
+                    differing.join(", ")
+                );
+                told.push(other.place.warning(message).help("a cell shows the more revealing of them"));
+            }
+        }
+    }
+
+    fn differing(&self, block: &Block, one: &Rule, other: &Rule) -> Vec<String> {
+        let fields = block.fields.iter().filter_map(|(name, line)| {
+            let (left, right) = (self.shown(one, name, line)?, self.shown(other, name, line)?);
+            (left != right).then(|| format!("`{name}` ({left} or {right})"))
+        });
+        fields.collect()
+    }
+
+    /// What an allow shows of a field, as it is written.
+    fn shown<'a>(&'a self, rule: &'a Rule, field: &str, line: &FieldLine) -> Option<&'a Written> {
+        match own_line(rule, field, &line.class) {
+            Some(own) => Some(&own.mask),
+            None => self.masks.of(&line.class).map(|(mask, _)| mask),
+        }
+    }
+}
+
+/// Whether two conditions can never hold for one caller: they ask one attribute for different texts.
+fn disjoint(one: &Expr, other: &Expr) -> bool {
+    let (one, other) = (asked_for(one), asked_for(other));
+    one.iter().any(|(name, text)| other.iter().any(|(same, different)| name == same && text != different))
+}
+
+/// The texts that a condition asks attributes for, in every case.
+fn asked_for(expr: &Expr) -> Vec<(&str, &str)> {
+    let arms =
+        if let ExprKind::And(arms) = &expr.kind { arms.as_slice() } else { std::slice::from_ref(expr) };
+    let mut asked = Vec::new();
+    for arm in arms {
+        let ExprKind::Compare(Comparison::Equal, left, right) = &arm.kind else { continue };
+        if let (TermKind::Caller(name), TermKind::Text(text))
+        | (TermKind::Text(text), TermKind::Caller(name)) = (&left.kind, &right.kind)
+        {
+            asked.push((name.as_str(), text.as_str()));
+        }
+    }
+    asked
+}
