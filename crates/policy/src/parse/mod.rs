@@ -53,13 +53,14 @@ pub fn parse(sources: &[Source]) -> Result<Policy, Vec<Diagnostic>> {
     Err(errors)
 }
 
+/// Stands for the texts alone: where the folder lies, and how its files are called, decides nothing.
 fn revision(sources: &[Arc<Source>]) -> String {
+    let mut texts: Vec<&str> = sources.iter().map(|source| source.text.as_str()).collect();
+    texts.sort_unstable();
     let mut hash = Sha256::new();
-    for source in sources {
-        for part in [&source.path, &source.text] {
-            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(part);
-        }
+    for text in texts {
+        hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(text);
     }
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

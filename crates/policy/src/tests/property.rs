@@ -340,6 +340,25 @@ proptest! {
     }
 
     #[test]
+    fn no_text_is_too_wild(
+        words in proptest::collection::vec(
+            prop_oneof![
+                select(&["veilgate: 1\n", "caller", "data", "masks", "rules", "tests", ": ", "\n  ", "\n    - ", "{", "}", "[", "]"][..]),
+                select(&["allow: a", "to: ", "anyone", "do: read", "'", "\"", "\\", "#", "&a ", "*a", "!!x ", "|\n", ">\n", "ä", "\r\n"][..]),
+                select(&["pg://crm/public.a", "pii.x", "caller.", "in (", ")", "= ", "null", "%", ",", "? ", "---\n", "\t", "\u{feff}"][..]),
+            ],
+            0..40,
+        ),
+        wild in any::<String>(),
+    ) {
+        for text in [words.concat(), format!("veilgate: 1\nrules:\n  - allow: a\n    to: {}", words.concat()), wild] {
+            if let Err(errors) = crate::parse(&[Source { path: "wild.yaml".into(), text }]) {
+                prop_assert!(errors.iter().all(|error| error.to_string().contains("wild.yaml:")));
+            }
+        }
+    }
+
+    #[test]
     fn an_absent_attribute_is_null(expression in expression(), attributes in caller(), at in any::<Index>()) {
         // Folded first and asked of a row then, or asked with the attributes as further fields of the row.
         let rules = vec![("allow", format!("to: \"anyone\", data: \"*\", do: read, rows: \"{expression}\""))];
