@@ -16,7 +16,7 @@ fn refused(text: &str) -> Option<usize> {
 
 #[test]
 fn random_queries_are_printed_as_they_were_meant() {
-    // VEILGATE_QUERIES=1000000 for a long run.
+    // For a long run: VEILGATE_QUERIES=1000000 cargo test --release -p sql random_queries
     let count: u64 =
         std::env::var("VEILGATE_QUERIES").ok().and_then(|count| count.parse().ok()).unwrap_or(3000);
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
