@@ -3,8 +3,8 @@
 mod caller;
 mod data;
 mod masks;
+mod policy_tests;
 mod rules;
-mod tests;
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub fn parse(sources: &[Source]) -> Result<Policy, Vec<Diagnostic>> {
     // What an unread file declares would only be missed.
     if !unread {
         check::check(&draft, &mut errors);
-        tests::check(&mut draft, &mut errors);
+        policy_tests::check(&mut draft, &mut errors);
     }
     if errors.is_empty() {
         return Ok(draft.finish(revision(&sources)));
@@ -77,7 +77,7 @@ pub(crate) struct Draft {
     pub(crate) rules: Vec<Rule>,
     pub(crate) tests: Vec<PolicyTest>,
     /// Where each test and its values stand, for what is checked last.
-    test_places: Vec<tests::Places>,
+    test_places: Vec<policy_tests::Places>,
 }
 
 impl Draft {
