@@ -65,12 +65,18 @@ impl Session {
         let permit = match prepared.decided() {
             // There is nothing in it to permit.
             None => None,
-            Some(_) => match self.proxy.gate.permit(&self.sql, &prepared.decision, 0, Phase::Execute) {
-                Ok(permit) => Some(permit),
-                Err(refusal) => {
-                    return self.refuse(Answer::refusal(&refusal, prepared.decision.asked()));
+            Some(_) => {
+                let permit = self
+                    .proxy
+                    .gate
+                    .permit_bound(&self.sql, &prepared.decision, |parameter| bind.value(parameter));
+                match permit {
+                    Ok(permit) => Some(permit),
+                    Err(refusal) => {
+                        return self.refuse(Answer::refusal(&refusal, prepared.decision.asked()));
+                    }
                 }
-            },
+            }
         };
         let decision = permit.as_ref().map_or(&prepared.decision, |permit| permit.decision());
         let prepared = if Arc::ptr_eq(decision, &prepared.decision) {

@@ -58,9 +58,7 @@ impl Session {
         if decision.statements.is_empty() {
             return self.empty_query();
         }
-        let permits = (0..decision.statements.len())
-            .map(|statement| self.proxy.gate.permit(&self.sql, &decision, statement, Phase::Execute));
-        let mut permits = match permits.collect::<Result<Vec<_>, _>>() {
+        let mut permits = match self.proxy.gate.permit_all(&self.sql, &decision, Phase::Execute) {
             Ok(permits) => permits,
             Err(refusal) => return self.refuse_query(Answer::refusal(&refusal, text)),
         };

@@ -1,0 +1,124 @@
+//! `veilgate check`: the policy against itself, against the callers, and against the stores' live catalogues.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use access::Catalog;
+use policy::{Diagnostic, Policy, Severity};
+
+use crate::config::{self, Callers, Config};
+use crate::error::{Error, count};
+use crate::{gateway, output};
+
+/// Check the policy against itself, the callers, and the live tables of the stores
+///
+/// Everything that is wrong comes in one run, each with its file, line and column. The exit code is 0 where nothing is;
+/// warnings do not count.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  veilgate check                            all that the configuration names\n  \
+    veilgate check --offline                  without asking a store\n  \
+    veilgate check --policy policies/demo     a policy alone, without a configuration"
+)]
+pub(crate) struct Check {
+    /// Ask no store: what the text alone shows
+    #[arg(long)]
+    offline: bool,
+
+    /// Check the policy of this folder alone
+    #[arg(long, value_name = "FOLDER")]
+    policy: Option<PathBuf>,
+}
+
+impl Check {
+    pub(crate) async fn run(&self, config_file: &Path) -> Result<(), Error> {
+        if let Some(folder) = &self.policy {
+            let policy = gateway::policy(folder)?;
+            output::line(format_args!("policy {}: no errors in its text", policy.revision()));
+            return Ok(());
+        }
+        let config = config::load(config_file)?;
+        let (policy, callers) = both(&config)?;
+        let mut found = Findings::default();
+        found.callers(&policy, &callers);
+        if !self.offline {
+            let catalogs = found.catalogs(&config).await;
+            found.diagnostics(&policy.bind(&catalogs).1);
+        }
+        found.conclude(&policy)
+    }
+}
+
+/// The policy and the callers, or all that is wrong with the text of either.
+fn both(config: &Config) -> Result<(Policy, Callers), Error> {
+    match (gateway::policy(&config.policy), gateway::callers(config)) {
+        (Ok(policy), Ok(callers)) => Ok((policy, callers)),
+        (policy, callers) => {
+            Err(Error::Diagnostics(policy.err().into_iter().chain(callers.err()).flatten().collect()))
+        }
+    }
+}
+
+/// What was found, and printed as it was.
+#[derive(Debug, Default)]
+struct Findings {
+    errors: usize,
+    warnings: usize,
+}
+
+impl Findings {
+    fn error(&mut self, text: impl std::fmt::Display) {
+        self.errors += 1;
+        output::line(format_args!("error: {text}\n"));
+    }
+
+    fn diagnostics(&mut self, diagnostics: &[Diagnostic]) {
+        for diagnostic in diagnostics {
+            match diagnostic.severity {
+                Severity::Error => self.errors += 1,
+                Severity::Warning => self.warnings += 1,
+            }
+            output::line(format_args!("{diagnostic}\n"));
+        }
+    }
+
+    /// Callers who could not log in, with any of their purposes.
+    fn callers(&mut self, policy: &Policy, callers: &Callers) {
+        for entry in callers.values() {
+            let identity = &entry.identity;
+            let purposes: Vec<Option<&str>> = match &identity.purposes[..] {
+                [] => vec![None],
+                purposes => purposes.iter().map(|purpose| Some(purpose.as_str())).collect(),
+            };
+            for purpose in purposes {
+                if let Err(refusal) = policy.caller(identity, purpose) {
+                    let with = purpose.map(|purpose| format!(" for purpose `{purpose}`")).unwrap_or_default();
+                    self.error(format_args!("caller `{}` cannot log in{with}: {refusal}", identity.id));
+                }
+            }
+        }
+    }
+
+    /// The catalogues of the stores that answer; the others are errors.
+    async fn catalogs(&mut self, config: &Config) -> Vec<Arc<Catalog>> {
+        let mut catalogs = Vec::new();
+        for store in &config.stores {
+            let loaded = match gateway::upstream(store) {
+                Ok(upstream) => gateway::catalog(&store.name, &upstream).await,
+                Err(error) => Err(error),
+            };
+            match loaded {
+                Ok(catalog) => catalogs.push(catalog),
+                Err(Error::Message(message)) => self.error(message),
+                Err(error) => self.error(error),
+            }
+        }
+        catalogs
+    }
+
+    fn conclude(&self, policy: &Policy) -> Result<(), Error> {
+        let (errors, warnings) = (count(self.errors, "error"), count(self.warnings, "warning"));
+        output::line(format_args!("policy {}: {errors}, {warnings}", policy.revision()));
+        if self.errors == 0 { Ok(()) } else { Err(Error::Problems) }
+    }
+}
