@@ -5,116 +5,137 @@
 
 use std::sync::Arc;
 
-use gate::Phase;
+use gate::{Outcome, Phase, SqlDecision};
 
 use crate::answer::Answer;
 use crate::back::{self, Plain, Status};
 use crate::front::{self, Bind, Execute, Parse, Target};
 use crate::pool::Link;
 use crate::relay::Expected;
-use crate::session::{End, Session};
+use crate::session::{End, Session, Stop};
 use crate::simple::{REFUSED, unsettles};
 use crate::statements::{Portal, Prepared};
 
 impl Session {
     /// Parse.
-    pub(crate) async fn parse(&mut self, parse: Parse<'_>) -> Result<(), End> {
+    pub(crate) async fn parse(&mut self, parse: Parse<'_>) -> Result<(), Stop> {
         self.settle_meaning().await?;
-        if self.skipping {
-            return Ok(());
-        }
         let Parse { name, text, types } = parse;
         if !name.is_empty() && self.statements.get(name).is_some() {
-            return self
-                .refuse(Answer::error("42P05", format!("prepared statement \"{name}\" already exists")));
+            // What has the name may yet turn out to have failed.
+            self.settle_all().await?;
+            if self.statements.get(name).is_some() {
+                let message = format!("prepared statement \"{name}\" already exists");
+                return Err(Answer::error("42P05", message).into());
+            }
         }
         if self.statements.len() >= self.proxy.limits.statements_max {
-            return self.refuse(Answer::error("54000", "the session has too many prepared statements"));
+            return Err(Answer::error("54000", "the session has too many prepared statements").into());
         }
-        let decision = match self.proxy.gate.decide_sql(&self.sql, text, &types) {
-            Ok(decision) => decision,
-            Err(refusal) => return self.refuse(Answer::refusal(&refusal, text)),
-        };
+        let decision = self.proxy.gate.decide_sql(&self.sql, text, &types);
+        let decision = decision.map_err(|refusal| Answer::refusal(&refusal, text))?;
         if decision.statements.len() > 1 {
             let message = "cannot insert multiple commands into a prepared statement";
-            return self.refuse(Answer::error("42601", message));
+            return Err(Answer::error("42601", message).into());
         }
-        let prepared = Prepared::new(decision, types.into());
-        let prepared = match self.prepare(prepared, name.is_empty(), Preparing::Anew).await? {
-            Ok((prepared, _)) => prepared,
-            Err(answer) => return self.refuse(answer),
-        };
+        let prepared = Arc::new(Prepared::new(decision, types.into()));
+        if name.is_empty() {
+            // Most often its Bind is next, and one record is enough for both.
+            self.deferred = Some(prepared);
+            return Ok(());
+        }
+        self.parsed(name, prepared).await
+    }
+
+    /// Sends the Parse of the unnamed statement, which is not followed by its Bind.
+    pub(crate) async fn send_deferred(&mut self) -> Result<(), Stop> {
+        match self.deferred.take() {
+            Some(prepared) => self.parsed("", prepared).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn parsed(&mut self, name: &str, prepared: Arc<Prepared>) -> Result<(), Stop> {
+        let (prepared, _) = self.prepare(prepared, name.is_empty(), Preparing::Anew).await?;
         let before = self.statements.put(name, Arc::clone(&prepared));
         self.expect(Expected::Parsed { name: name.into(), prepared, before });
         Ok(())
     }
 
     /// Bind: the moment at which a statement is permitted and recorded, and its decision brought up to date.
-    pub(crate) async fn bind(&mut self, bind: Bind<'_>) -> Result<(), End> {
+    pub(crate) async fn bind(&mut self, bind: Bind<'_>) -> Result<(), Stop> {
         self.settle_meaning().await?;
-        if self.skipping {
-            return Ok(());
-        }
-        let Some(prepared) = self.statement(bind.statement).await? else { return Ok(()) };
+        let deferred = self.deferred.take();
+        let is_deferred = deferred.is_some();
+        let prepared = match deferred {
+            Some(prepared) => prepared,
+            None => self.statement(bind.statement).await?,
+        };
         if let Some(answer) = prepared.decided().and_then(|decided| self.impossible(&decided.effect)) {
-            return self.refuse(answer);
+            return Err(answer.into());
         }
         if self.portals.len() >= self.proxy.limits.statements_max {
-            return self.refuse(Answer::error("54000", "the session has too many portals"));
+            return Err(Answer::error("54000", "the session has too many portals").into());
         }
         let permit = match prepared.decided() {
             // There is nothing in it to permit.
             None => None,
             Some(_) => {
-                let permit = self
-                    .proxy
-                    .gate
-                    .permit_bound(&self.sql, &prepared.decision, |parameter| bind.value(parameter));
-                match permit {
-                    Ok(permit) => Some(permit),
-                    Err(refusal) => {
-                        return self.refuse(Answer::refusal(&refusal, prepared.decision.asked()));
-                    }
+                let value = |parameter| bind.value(parameter);
+                let permit = self.proxy.gate.permit_bound(&self.sql, &prepared.decision, value);
+                Some(permit.map_err(|refusal| Answer::refusal(&refusal, prepared.decision.asked()))?)
+            }
+        };
+        let decision = permit.as_ref().map(|permit| Arc::clone(permit.decision()));
+        match self.bind_permitted(&bind, prepared, decision, is_deferred).await {
+            Ok(prepared) => {
+                let portal = Arc::new(Portal::new(prepared, permit, self.segment));
+                let before = self.portals.put(bind.portal, Arc::clone(&portal));
+                self.expect(Expected::Bind { name: bind.portal.into(), portal, before });
+                Ok(())
+            }
+            Err(stop) => {
+                if let (Some(permit), Some(sqlstate)) = (permit, stop.sqlstate()) {
+                    permit.finish(&Outcome::failed(sqlstate));
                 }
+                Err(stop)
             }
-        };
-        let decision = permit.as_ref().map_or(&prepared.decision, |permit| permit.decision());
-        let prepared = if Arc::ptr_eq(decision, &prepared.decision) {
-            prepared
-        } else {
-            let renewed = prepared.renewed(Arc::clone(decision));
-            match self.renew(bind.statement, &prepared, renewed).await? {
-                Some(renewed) => renewed,
-                // It has been answered.
-                None => return Ok(()),
-            }
-        };
-        let unnamed = bind.statement.is_empty();
-        let (prepared, name) = match self.prepare(prepared, unnamed, Preparing::Permitted).await? {
-            Ok(prepared) => prepared,
-            Err(answer) => return self.refuse(answer),
-        };
-        let Some(link) = &mut self.link else { return Err(End::StoreGone) };
-        front::bind(&mut link.out, bind.portal, &name, bind.tail).map_err(|_| End::StoreGone)?;
-        let portal = Arc::new(Portal::new(prepared, permit, self.segment));
-        let before = self.portals.put(bind.portal, Arc::clone(&portal));
-        self.expect(Expected::Bind { name: bind.portal.into(), portal, before });
-        Ok(())
+        }
     }
 
-    /// The client's statement of this name; where there is none, that has been answered.
-    async fn statement(&mut self, name: &str) -> Result<Option<Arc<Prepared>>, End> {
+    /// Sends a Bind by the decision that was permitted, and whatever has to go before it.
+    async fn bind_permitted(
+        &mut self,
+        bind: &Bind<'_>,
+        prepared: Arc<Prepared>,
+        decision: Option<Arc<SqlDecision>>,
+        is_deferred: bool,
+    ) -> Result<Arc<Prepared>, Stop> {
+        let prepared = match decision {
+            Some(decision) if !Arc::ptr_eq(&decision, &prepared.decision) => {
+                self.renew(bind.statement, &prepared, decision).await?
+            }
+            _ => prepared,
+        };
+        let unnamed = bind.statement.is_empty();
+        let (prepared, name) = self.prepare(prepared, unnamed, Preparing::Permitted).await?;
+        if is_deferred {
+            let before = self.statements.put("", Arc::clone(&prepared));
+            self.expect(Expected::Parsed { name: "".into(), prepared: Arc::clone(&prepared), before });
+        }
+        let link = self.held()?;
+        front::bind(&mut link.out, bind.portal, &name, bind.tail).map_err(|_| End::StoreGone)?;
+        Ok(prepared)
+    }
+
+    /// The client's statement of this name.
+    async fn statement(&mut self, name: &str) -> Result<Arc<Prepared>, Stop> {
         if self.statements.get(name).is_none() {
             // The Close of it may yet turn out to be skipped.
-            self.settle().await?;
-            if self.skipping {
-                return Ok(None);
-            }
+            self.settle_all().await?;
         }
-        match self.statements.get(name) {
-            Some(prepared) => Ok(Some(Arc::clone(prepared))),
-            None => self.refuse(Answer::no_statement(name)).map(|()| None),
-        }
+        let prepared = self.statements.get(name).map(Arc::clone);
+        Ok(prepared.ok_or_else(|| Answer::no_statement(name))?)
     }
 
     /// Puts a statement that was decided anew in the place of the old one, if the client can read its rows as before.
@@ -122,67 +143,51 @@ impl Session {
         &mut self,
         name: &str,
         old: &Arc<Prepared>,
-        renewed: Prepared,
-    ) -> Result<Option<Arc<Prepared>>, End> {
-        let told = old.columns().filter(|_| old.key != renewed.key).cloned();
-        let (renewed, own_name) = match self.prepare(renewed, name.is_empty(), Preparing::Permitted).await? {
-            Ok(prepared) => prepared,
-            Err(answer) => return self.refuse(answer).map(|()| None),
-        };
-        if let Some(told) = told {
-            let Some(link) = &mut self.link else { return Err(End::StoreGone) };
+        decision: Arc<SqlDecision>,
+    ) -> Result<Arc<Prepared>, Stop> {
+        let renewed = Arc::new(old.renewed(decision));
+        if let Some(told) = old.columns()
+            && old.key != renewed.key
+        {
+            let (_, own_name) =
+                self.prepare(Arc::clone(&renewed), name.is_empty(), Preparing::Permitted).await?;
+            let link = self.held()?;
             front::describe(&mut link.out, Target::Statement(&own_name)).map_err(|_| End::StoreGone)?;
             self.expect(Expected::Columns(Arc::clone(&renewed)));
-            self.settle().await?;
-            if self.skipping {
-                return Ok(None);
-            }
-            if renewed.columns() != Some(&told) {
-                let answer = Answer::error("0A000", "cached plan must not change result type");
-                return self.refuse(answer).map(|()| None);
+            self.settle_all().await?;
+            if renewed.columns() != Some(told) {
+                return Err(Answer::error("0A000", "cached plan must not change result type").into());
             }
         }
         self.statements.put(name, Arc::clone(&renewed));
-        Ok(Some(renewed))
+        Ok(renewed)
     }
 
     /// Describe.
-    pub(crate) async fn describe(&mut self, target: Target<'_>) -> Result<(), End> {
-        match target {
-            Target::Statement(name) => self.describe_statement(name).await,
-            Target::Portal(name) => {
-                let (Some(portal), Some(link)) = (self.portals.get(name), &mut self.link) else {
-                    return self.refuse(Answer::no_portal(name));
-                };
-                front::describe(&mut link.out, target).map_err(|_| End::StoreGone)?;
-                self.queue.push_back(Expected::Describe(Arc::clone(&portal.prepared)));
-                Ok(())
+    pub(crate) async fn describe(&mut self, target: Target<'_>) -> Result<(), Stop> {
+        let prepared = match target {
+            Target::Statement(name) => {
+                self.settle_meaning().await?;
+                let prepared = self.statement(name).await?;
+                let (prepared, own_name) = self.prepare(prepared, name.is_empty(), Preparing::Anew).await?;
+                let own = Target::Statement(&own_name);
+                front::describe(&mut self.held()?.out, own).map_err(|_| End::StoreGone)?;
+                prepared
             }
-        }
-    }
-
-    async fn describe_statement(&mut self, name: &str) -> Result<(), End> {
-        self.settle_meaning().await?;
-        if self.skipping {
-            return Ok(());
-        }
-        let Some(prepared) = self.statement(name).await? else { return Ok(()) };
-        let (prepared, own_name) = match self.prepare(prepared, name.is_empty(), Preparing::Anew).await? {
-            Ok(prepared) => prepared,
-            Err(answer) => return self.refuse(answer),
+            Target::Portal(name) => {
+                let portal = Arc::clone(self.portal(name)?);
+                front::describe(&mut self.held()?.out, target).map_err(|_| End::StoreGone)?;
+                Arc::clone(&portal.prepared)
+            }
         };
-        let Some(link) = &mut self.link else { return Err(End::StoreGone) };
-        front::describe(&mut link.out, Target::Statement(&own_name)).map_err(|_| End::StoreGone)?;
         self.expect(Expected::Describe(prepared));
         Ok(())
     }
 
     /// Execute.
-    pub(crate) fn execute(&mut self, execute: Execute<'_>) -> Result<(), End> {
-        let (Some(portal), Some(link)) = (self.portals.get(execute.portal), &mut self.link) else {
-            return self.refuse(Answer::no_portal(execute.portal));
-        };
-        let portal = Arc::clone(portal);
+    pub(crate) fn execute(&mut self, execute: Execute<'_>) -> Result<(), Stop> {
+        let portal = Arc::clone(self.portal(execute.portal)?);
+        let link = self.held()?;
         front::execute(&mut link.out, execute.portal, execute.rows_max).map_err(|_| End::StoreGone)?;
         portal.execute();
         if let Some(decided) = portal.decided() {
@@ -190,6 +195,10 @@ impl Session {
         }
         self.expect(Expected::Execute(portal));
         Ok(())
+    }
+
+    fn portal(&self, name: &str) -> Result<&Arc<Portal>, Answer> {
+        self.portals.get(name).filter(|_| self.link.is_some()).ok_or_else(|| Answer::no_portal(name))
     }
 
     /// Close. A statement stays prepared on its connections: another session may have the same.
@@ -241,7 +250,7 @@ impl Session {
 
     /// Answers a message with this error, in its place. Where the store has seen something of this segment, it is made
     /// to fail too, so that both skip to the same Sync and no half of a transaction stays.
-    fn refuse(&mut self, answer: Answer) -> Result<(), End> {
+    pub(crate) fn refuse(&mut self, answer: Answer) -> Result<(), End> {
         match &mut self.link {
             Some(link) => {
                 front::parse(&mut link.out, "veilgate_refused", REFUSED, &[]).map_err(|_| End::StoreGone)?;
@@ -258,35 +267,24 @@ impl Session {
     /// Makes sure that the connection knows the statement, and under which name.
     async fn prepare(
         &mut self,
-        prepared: impl Into<Arc<Prepared>>,
+        mut prepared: Arc<Prepared>,
         unnamed: bool,
         preparing: Preparing,
-    ) -> Result<Result<(Arc<Prepared>, Arc<str>), Answer>, End> {
-        let mut prepared = prepared.into();
-        let link = match self.link().await? {
-            Ok(link) => link,
-            Err(answer) => return Ok(Err(answer)),
-        };
+    ) -> Result<(Arc<Prepared>, Arc<str>), Stop> {
+        let link = self.link().await?;
         if let Some(name) = known(link, &prepared, unnamed) {
-            return Ok(Ok((prepared, name)));
+            return Ok((prepared, name));
         }
-        let permit = match (preparing, prepared.decided()) {
-            (Preparing::Permitted, _) | (Preparing::Anew, None) => None,
-            (Preparing::Anew, Some(_)) => {
-                match self.proxy.gate.permit(&self.sql, &prepared.decision, 0, Phase::Prepare) {
-                    Ok(permit) => Some(permit),
-                    Err(refusal) => {
-                        return Ok(Err(Answer::refusal(&refusal, prepared.decision.asked())));
-                    }
-                }
+        let mut permit = None;
+        if let (Preparing::Anew, Some(_)) = (preparing, prepared.decided()) {
+            let given = self.proxy.gate.permit(&self.sql, &prepared.decision, 0, Phase::Prepare);
+            let given = given.map_err(|refusal| Answer::refusal(&refusal, prepared.decision.asked()))?;
+            if !Arc::ptr_eq(given.decision(), &prepared.decision) {
+                prepared = Arc::new(prepared.renewed(Arc::clone(given.decision())));
             }
-        };
-        if let Some(permit) = &permit
-            && !Arc::ptr_eq(permit.decision(), &prepared.decision)
-        {
-            prepared = Arc::new(prepared.renewed(Arc::clone(permit.decision())));
+            permit = Some(given);
         }
-        let Some(link) = &mut self.link else { return Err(End::StoreGone) };
+        let link = self.held()?;
         let key = prepared.key.clone();
         let name: Arc<str> = if unnamed {
             link.cache.set_unnamed(Some(key.clone()));
@@ -295,20 +293,33 @@ impl Session {
             link.cache.insert(key.clone())
         };
         front::parse(&mut link.out, &name, &key.text, &key.types).map_err(|_| End::StoreGone)?;
-        self.queue.push_back(Expected::Prepare { key, name: Arc::clone(&name), permit });
-        while let Some(stale) = link.cache.next_stale() {
-            front::close(&mut link.out, Target::Statement(&stale)).map_err(|_| End::StoreGone)?;
-            self.queue.push_back(Expected::Unprepare(stale));
+        let mut stale = Vec::new();
+        while let Some(name) = link.cache.next_stale() {
+            front::close(&mut link.out, Target::Statement(&name)).map_err(|_| End::StoreGone)?;
+            stale.push(name);
         }
-        Ok(Ok((prepared, name)))
+        self.queue.push_back(Expected::Prepare { key, name: Arc::clone(&name), permit });
+        self.queue.extend(stale.into_iter().map(Expected::Unprepare));
+        Ok((prepared, name))
+    }
+
+    /// The connection of the open transaction.
+    fn held(&mut self) -> Result<&mut Link, End> {
+        self.link.as_mut().ok_or(End::StoreGone)
     }
 
     /// Waits, if need be, until it is known what names mean.
-    async fn settle_meaning(&mut self) -> Result<(), End> {
+    async fn settle_meaning(&mut self) -> Result<(), Stop> {
         if self.unsettled || (!self.queue.is_empty() && self.settings.path_is_open()) {
-            self.settle().await?;
+            self.settle_all().await?;
         }
         Ok(())
+    }
+
+    /// Waits until all that was sent has been answered. If something failed, the message is one of those skipped.
+    pub(crate) async fn settle_all(&mut self) -> Result<(), Stop> {
+        self.settle().await?;
+        if self.skipping { Err(Stop::Skipped) } else { Ok(()) }
     }
 
     /// Queues an answer, and gives it at once where it is its turn and nothing of the store is needed.

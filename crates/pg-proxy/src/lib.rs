@@ -3,7 +3,7 @@
 //! | what | file |
 //! |---|---|
 //! | the listener, its limits, its end | `serve.rs` |
-//! | one client, from login to goodbye | `session.rs` |
+//! | one client, from login to goodbye; how long it may wait | `session.rs`, `clock.rs` |
 //! | its queries, in the simple protocol and in the extended one | `simple.rs`, `extended.rs` |
 //! | its prepared statements and portals, its settings | `statements.rs`, `settings.rs` |
 //! | bytes out and in, answers in their order | `relay.rs` |
@@ -18,6 +18,7 @@ mod answer;
 pub mod back;
 pub mod cancel;
 pub mod catalog;
+mod clock;
 mod extended;
 mod fields;
 pub mod frame;

@@ -1,7 +1,6 @@
 //! One client's session, from its login to its end.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,17 +9,18 @@ use access::{Identity, Refusal, RefusalKind};
 use bytes::BytesMut;
 use gate::SqlSession;
 use sql::Effect;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::answer::Answer;
 use crate::back::{self, Status};
 use crate::cancel::{self, HandBack};
+use crate::clock::Clock;
 use crate::frame::{Frame, FrontFrames};
-use crate::front::{self, Message};
+use crate::front::{self, Bind, Message};
 use crate::login::authenticate;
 use crate::pool::{Link, Pool, may_be_known};
 use crate::relay::{Expected, poll_send};
-use crate::serve::{Limits, Proxy, Shutdown};
+use crate::serve::{Proxy, Shutdown};
 use crate::settings::Settings;
 use crate::startup::{Startup, StartupError};
 use crate::statements::{Named, Portal, Prepared};
@@ -53,6 +53,8 @@ pub(crate) struct Session {
     pub parameters: Parameters,
     /// Counts Syncs and simple queries.
     pub segment: u64,
+    /// A Parse of the unnamed statement that has yet to be sent.
+    pub deferred: Option<Arc<Prepared>>,
     /// Whether the client's messages are dropped up to its next Sync.
     pub skipping: bool,
     /// Whether the client has been sent a part of a row only.
@@ -87,6 +89,40 @@ pub(crate) enum End {
     Told,
     /// The client is to be told this.
     Because(Answer),
+}
+
+/// Why a message is not passed on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The client is to be answered with this instead.
+    Refused(Answer),
+    /// Something before it has failed.
+    Skipped,
+    /// The session ends.
+    End(End),
+}
+
+impl Stop {
+    /// The SQLSTATE of the refusal, or of what was before it.
+    pub(crate) fn sqlstate(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(answer) => Some(answer.sqlstate),
+            Self::Skipped => Some("25P02"),
+            Self::End(_) => None,
+        }
+    }
+}
+
+impl From<Answer> for Stop {
+    fn from(answer: Answer) -> Self {
+        Self::Refused(answer)
+    }
+}
+
+impl From<End> for Stop {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
 }
 
 /// Takes a connection that has said who it wants to be through login, session and end.
@@ -169,6 +205,7 @@ impl Session {
             settings,
             parameters: Parameters::default(),
             segment: 0,
+            deferred: None,
             skipping: false,
             row_open: false,
             path_moves: false,
@@ -184,7 +221,11 @@ impl Session {
     /// Tells the client all that a server tells before the first query.
     async fn greet(&mut self) -> Result<(), End> {
         // The store must be there, and take the session's settings.
-        self.link().await?.map_err(|answer| End::Because(Answer { fatal: true, ..answer }))?;
+        match self.link().await {
+            Err(Stop::Refused(answer)) => return Err(End::Because(Answer { fatal: true, ..answer })),
+            Err(Stop::End(end)) => return Err(end),
+            Ok(_) | Err(Stop::Skipped) => {}
+        }
         let out = &mut self.client.out;
         for (name, value) in self.pool.parameters().iter() {
             if self.parameters.changed(name, value) {
@@ -233,6 +274,25 @@ impl Session {
 
     async fn message(&mut self, frame: &Frame) -> Result<(), End> {
         let message = front::read(frame).map_err(|error| protocol(&error))?;
+        if !matches!(message, Message::Bind(Bind { statement: "", .. })) {
+            let sent = self.send_deferred().await;
+            self.stopped(sent, false)?;
+        }
+        let is_simple = matches!(message, Message::Query(_) | Message::FunctionCall);
+        let passed = self.pass_on(message).await;
+        self.stopped(passed, is_simple)
+    }
+
+    fn stopped(&mut self, passed: Result<(), Stop>, is_simple: bool) -> Result<(), End> {
+        match passed {
+            Ok(()) | Err(Stop::Skipped) => Ok(()),
+            Err(Stop::End(end)) => Err(end),
+            Err(Stop::Refused(answer)) if is_simple => self.refuse_query(answer),
+            Err(Stop::Refused(answer)) => self.refuse(answer),
+        }
+    }
+
+    async fn pass_on(&mut self, message: Message<'_>) -> Result<(), Stop> {
         // After an error the rest of a pipeline is dropped, unread.
         if self.skipping && !matches!(message, Message::Sync | Message::Terminate) {
             return Ok(());
@@ -243,7 +303,7 @@ impl Session {
             Message::Bind(bind) => self.bind(bind).await,
             Message::Describe(target) => self.describe(target).await,
             Message::Execute(execute) => self.execute(execute),
-            Message::Close(target) => self.close(target),
+            Message::Close(target) => Ok(self.close(target)?),
             Message::Sync => {
                 self.sync();
                 Ok(())
@@ -252,21 +312,27 @@ impl Session {
                 self.flush();
                 Ok(())
             }
-            Message::Terminate => Err(End::ClientGone),
+            Message::Terminate => {
+                // What was asked before the goodbye is done: it may be a COMMIT.
+                self.settle().await?;
+                Err(End::ClientGone.into())
+            }
             // What is left of a COPY that has failed is dropped, as the server does.
             Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => Ok(()),
             Message::FunctionCall => self.function_call().await,
             Message::Password(_) => {
-                Err(End::Because(Answer::fatal("08P01", "unexpected message after the login")))
+                Err(End::Because(Answer::fatal("08P01", "unexpected message after the login")).into())
             }
         }
     }
 
     /// Waits until all that was sent has been answered.
     pub(crate) async fn settle(&mut self) -> Result<(), End> {
-        if !self.queue.is_empty() {
-            // The store may keep answers back until it is asked for them.
-            self.flush();
+        match self.queue.back() {
+            // The store answers these by itself.
+            None
+            | Some(Expected::Own | Expected::Simple(_) | Expected::RefusedQuery(..) | Expected::Sync(_)) => {}
+            Some(_) => self.flush(),
         }
         while !self.queue.is_empty() {
             self.turn(false).await?;
@@ -275,14 +341,10 @@ impl Session {
         Ok(())
     }
 
-    /// The connection of the open transaction; a new one begins with the session's settings. An answer where none is
-    /// to be had.
-    pub(crate) async fn link(&mut self) -> Result<Result<&mut Link, Answer>, End> {
+    /// The connection of the open transaction; a new one begins with the session's settings.
+    pub(crate) async fn link(&mut self) -> Result<&mut Link, Stop> {
         if self.link.is_none() {
-            let mut link = match self.pool.take().await {
-                Ok(link) => link,
-                Err(answer) => return Ok(Err(answer)),
-            };
+            let mut link = self.pool.take().await?;
             let wanted = self.settings.now();
             let same = link.applied.as_ref().is_some_and(|applied| Arc::ptr_eq(applied, wanted));
             if !same && let Some(statements) = wanted.statements_from(link.applied.as_deref()) {
@@ -296,7 +358,7 @@ impl Session {
             }
             self.link = Some(link);
         }
-        self.link.as_mut().map(Ok).ok_or(End::StoreGone)
+        Ok(self.link.as_mut().ok_or(End::StoreGone)?)
     }
 
     /// A statement has completed that does something to the session.
@@ -378,13 +440,14 @@ impl Session {
             End::Told => self.client.drain().await,
             End::Because(answer) => self.client.farewell(answer).await,
         }
-        // What still runs for nobody is cancelled; the connection is not used again.
+        let Some(link) = self.link.take() else { return };
+        // What still runs, it runs for nobody. The connection is not used again: a transaction is open.
         if !self.queue.is_empty()
-            && self.link.is_some()
             && let Err(error) = self.proxy.cancels.forward(self.cancels.key()).await
         {
             tracing::warn!(%error, "a statement whose client is gone could not be cancelled");
         }
+        link.goodbye();
     }
 }
 
@@ -450,73 +513,5 @@ impl Parameters {
                 true
             }
         }
-    }
-}
-
-/// How long a session may wait, and whether the gateway stops.
-pub(crate) struct Clock {
-    idle_max: Duration,
-    transaction_idle_max: Duration,
-    drain_max: Duration,
-    /// When bytes last came from the client, or went to it.
-    moved: Instant,
-    wake: Pin<Box<Sleep>>,
-    shutdown: Shutdown,
-    /// Set once the gateway stops: when the session must be over.
-    until: Option<Instant>,
-}
-
-impl Clock {
-    fn new(limits: &Limits, shutdown: Shutdown) -> Self {
-        let idle_max = Duration::from_millis(limits.idle_ms_max);
-        let transaction_idle_max = Duration::from_millis(limits.transaction_idle_ms_max);
-        let moved = Instant::now();
-        Self {
-            idle_max,
-            transaction_idle_max,
-            drain_max: Duration::from_millis(limits.drain_ms_max),
-            moved,
-            wake: Box::pin(sleep_until(moved + idle_max.min(transaction_idle_max))),
-            shutdown,
-            until: None,
-        }
-    }
-
-    pub(crate) fn moved(&mut self) {
-        self.moved = Instant::now();
-    }
-
-    /// Ready with what ends the session.
-    fn poll(&mut self, idle: bool, in_transaction: bool, waits: bool, cx: &mut Context<'_>) -> Poll<Answer> {
-        let stop = || Answer::fatal("57P01", "terminating connection due to administrator command");
-        if self.until.is_none() && self.shutdown.as_mut().poll(cx).is_ready() {
-            let until = Instant::now() + self.drain_max;
-            self.until = Some(until);
-            self.wake.as_mut().reset(until);
-        }
-        if self.until.is_some() && idle {
-            return Poll::Ready(stop());
-        }
-        while self.wake.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
-            if self.until.is_some_and(|until| until <= now) {
-                return Poll::Ready(stop());
-            }
-            let (patience, answer) = if in_transaction {
-                let message = "terminating connection due to idle-in-transaction timeout";
-                (self.transaction_idle_max, Answer::fatal("25P03", message))
-            } else {
-                let message = "terminating connection due to idle-session timeout";
-                (self.idle_max, Answer::fatal("57P05", message))
-            };
-            if waits && self.moved + patience <= now {
-                return Poll::Ready(answer);
-            }
-            // Looked at again when the shorter of the two may be over.
-            let step = self.idle_max.min(self.transaction_idle_max).max(Duration::from_millis(10));
-            let next = if waits { (self.moved + patience).min(now + step) } else { now + step };
-            self.wake.as_mut().reset(self.until.map_or(next, |until| until.min(next)));
-        }
-        Poll::Pending
     }
 }

@@ -12,7 +12,7 @@ use crate::back::{self, Plain, Status};
 use crate::frame::Frame;
 use crate::front;
 use crate::relay::{Expected, words_of};
-use crate::session::{End, Session};
+use crate::session::{End, Session, Stop};
 
 /// A query that is on its way.
 #[derive(Debug)]
@@ -42,29 +42,26 @@ impl Simple {
 
 impl Session {
     /// Query. It is decided over the state that everything before it has left.
-    pub(crate) async fn query(&mut self, text: &str) -> Result<(), End> {
-        self.settle().await?;
-        if self.skipping {
-            return Ok(());
-        }
-        let decision = match self.proxy.gate.decide_sql(&self.sql, text, &[]) {
-            Ok(decision) => decision,
-            Err(refusal) => return self.refuse_query(Answer::refusal(&refusal, text)),
-        };
+    pub(crate) async fn query(&mut self, text: &str) -> Result<(), Stop> {
+        self.settle_all().await?;
+        let decision = self.proxy.gate.decide_sql(&self.sql, text, &[]);
+        let decision = decision.map_err(|refusal| Answer::refusal(&refusal, text))?;
         if let Some(answer) = decision.statements.iter().find_map(|decided| self.impossible(&decided.effect))
         {
-            return self.refuse_query(answer);
+            return Err(answer.into());
         }
         if decision.statements.is_empty() {
-            return self.empty_query();
+            return Ok(self.empty_query()?);
         }
-        let mut permits = match self.proxy.gate.permit_all(&self.sql, &decision, Phase::Execute) {
-            Ok(permits) => permits,
-            Err(refusal) => return self.refuse_query(Answer::refusal(&refusal, text)),
-        };
-        let link = match self.link().await? {
+        let permits = self.proxy.gate.permit_all(&self.sql, &decision, Phase::Execute);
+        let mut permits = permits.map_err(|refusal| Answer::refusal(&refusal, text))?;
+        let link = match self.link().await {
             Ok(link) => link,
-            Err(answer) => return self.refuse_query(answer),
+            Err(stop) => {
+                let sqlstate = stop.sqlstate().unwrap_or("08006");
+                permits.into_iter().for_each(|permit| permit.finish(&Outcome::failed(sqlstate)));
+                return Err(stop);
+            }
         };
         match &permits[..] {
             [permit] => front::query(&mut link.out, permit.text()),
@@ -83,15 +80,12 @@ impl Session {
     }
 
     /// FunctionCall: a call by oid cannot be mediated.
-    pub(crate) async fn function_call(&mut self) -> Result<(), End> {
-        self.settle().await?;
-        if self.skipping {
-            return Ok(());
-        }
+    pub(crate) async fn function_call(&mut self) -> Result<(), Stop> {
+        self.settle_all().await?;
         let refusal = Refusal::new(RefusalKind::Unsupported, "function calls by oid are not mediated")
             .hint("call the function in a SELECT");
         self.proxy.gate.refused(&self.sql, "", &refusal);
-        self.refuse_query(Answer::refusal(&refusal, ""))
+        Err(Answer::refusal(&refusal, "").into())
     }
 
     /// A text without statements.
@@ -113,7 +107,7 @@ impl Session {
     }
 
     /// Answers a simple query with this error. Where a transaction is open, implicit or not, the store fails with it.
-    fn refuse_query(&mut self, answer: Answer) -> Result<(), End> {
+    pub(crate) fn refuse_query(&mut self, answer: Answer) -> Result<(), End> {
         match (&mut self.link, self.status) {
             (Some(link), Status::Idle | Status::Transaction) => {
                 front::query(&mut link.out, REFUSED).map_err(|_| End::StoreGone)?;

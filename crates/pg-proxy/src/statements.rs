@@ -215,6 +215,9 @@ impl Cache {
         if let Some(entry) = self.known.remove(key) {
             self.stale.push(entry.name);
         }
+        if self.is_unnamed(key) {
+            self.unnamed = None;
+        }
     }
 
     /// It was never prepared: the store has refused it, or has not looked at it.

@@ -243,9 +243,12 @@ async fn every_statement_is_recorded_before_and_after() {
     raw.answers(1).await;
     raw.parse("s", "select n from numbers").bind("", "s").execute("", 5).sync();
     raw.answers(1).await;
+    // A statement without a name that is run at once is one record.
+    raw.parse("", "select n from numbers where n < 3").bind("", "").execute("", 0).sync();
+    raw.answers(1).await;
     let log = gateway.gate().log().contents();
     let count = |what: &str| log.lines().filter(|line| line.contains(what)).count();
-    assert_eq!(count("\"phase\":\"execute\""), 4, "{log}");
+    assert_eq!(count("\"phase\":\"execute\""), 5, "{log}");
     assert_eq!(count("\"phase\":\"prepare\""), 1);
     assert_eq!(count("\"outcome\":\"done\",\"rows\":3"), 1);
     assert_eq!(count("\"outcome\":\"22012\""), 2);

@@ -24,6 +24,8 @@ async fn connection_is_lent_for_a_transaction() {
     assert_eq!(two.query("select 1").answers(1).await, ["error 53300", "ready I"]);
     two.parse("", "select 1").bind("", "").sync();
     assert_eq!(two.answers(1).await, ["error 53300", "ready I"]);
+    two.parse("", "select 1").sync();
+    assert_eq!(two.answers(1).await, ["error 53300", "ready I"]);
     one.query("commit").answers(1).await;
     assert_eq!(two.query("select 1").answers(1).await.len(), 4);
     // A session that goes without a word leaves nothing behind.
