@@ -178,7 +178,11 @@ impl<'a> Analyzer<'a> {
         }
         self.enclosed(query, |this| {
             let seed = this.select(first, Place::Inner)?;
-            let filtered = this.guards.relations.iter().position(|guard| guard.rows.is_some());
+            let filtered = if names_only(second, name) {
+                None
+            } else {
+                this.guards.relations.iter().position(|guard| guard.rows.is_some())
+            };
             let mut columns = seed.columns;
             for column in &mut columns {
                 column.facts.filtered = column.facts.filtered.or(filtered);
@@ -556,6 +560,17 @@ fn star(node: Node<'_>) -> (Node<'_>, Option<Vec<&str>>) {
         },
         _ => (node, None),
     }
+}
+
+/// Whether a query names no relation but this one.
+fn names_only(query: &nodes::SelectStmt, name: &str) -> bool {
+    let mut only = true;
+    pg_raw_parse::walk::walk(Node::SelectStmt(query), |node| {
+        if let Node::RangeVar(range) = node {
+            only &= range.schemaname().is_none() && range.relname() == Some(name);
+        }
+    });
+    only
 }
 
 /// The first columns under other names.

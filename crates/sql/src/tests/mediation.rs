@@ -170,6 +170,7 @@ fn what_runs_after_the_filter_passes() {
         "select sum(1/salary) from customers having sum(salary)/count(*) > 2",
         "select d.x from (select sum(salary)/count(*) x from customers) d where d.x > 1",
         "select n from orders where 1/n > 2",
+        "with recursive t(n) as (select 1 union all select n + 1 from t where n < 5) select * from t",
         "select c.id from customers c, orders o where o.customer_id = c.id and 1/o.n > 2",
     ] {
         mediate(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
