@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Caller, Guards, Refusal, Request, Touch};
+use access::{Caller, Guards, Refusal, RelationName, Request, Touch};
 use sql::{Effect, Kind, Session, Statement};
 
 use crate::Gate;
@@ -150,6 +150,11 @@ impl Deciding<'_> {
 
         let scope = sql::scope(statement, catalog, names)?;
         let touches = scope.touches().to_vec();
+        // A relation that is not there for this caller and one that is not there at all answer alike, before any rule.
+        let governed = |relation: &RelationName| snapshot.bound.governs(&session.store, relation);
+        if let Some(missing) = scope.missing(governed) {
+            return Err(missing);
+        }
         let guards = snapshot.bound.guards(&session.store, caller, request, &touches)?;
         let rewritten = sql::rewrite(&scope, &guards)?;
         let printed = sql::print(&rewritten)?;

@@ -41,9 +41,9 @@ fn column(name: &str, oid: u32) -> Column {
     Column { name: name.into(), type_oid: oid, base_oid: oid, typmod: -1, not_null: false, collation }
 }
 
-fn catalog() -> Arc<Catalog> {
-    let customers = Relation {
-        name: RelationName::new("public", "customers"),
+fn table(name: &str) -> (RelationName, Arc<Relation>) {
+    let table = Relation {
+        name: RelationName::new("public", name),
         oid: 20000,
         row_type: 20001,
         kind: RelationKind::Table,
@@ -54,6 +54,10 @@ fn catalog() -> Arc<Catalog> {
         has_rules: false,
         row_security: false,
     };
+    (table.name.clone(), Arc::new(table))
+}
+
+fn catalog() -> Arc<Catalog> {
     let types = [(16, "bool"), (23, "int4"), (25, "text")].map(|(oid, name)| {
         (oid, SqlType { oid, schema: "pg_catalog".into(), name: name.into(), kind: TypeKind::Base })
     });
@@ -63,7 +67,8 @@ fn catalog() -> Arc<Catalog> {
         server_version: 150_018,
         database: "shop".into(),
         schemas: vec!["public".into(), "sales".into()],
-        relations: HashMap::from([(customers.name.clone(), Arc::new(customers))]),
+        // The policy knows nothing of the second.
+        relations: HashMap::from([table("customers"), table("hidden")]),
         types: HashMap::from(types),
         collations: HashMap::from([(100, default)]),
     })
@@ -258,6 +263,30 @@ fn what_reads_is_guarded() {
     assert!(decided.protected);
     let refusal = gate.decide_sql(&session, "select 1; select id from employees", &[]).unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::UnknownRelation);
+}
+
+/// Whatever stands beside it, a relation that the policy does not know answers as one that does not exist.
+#[test]
+fn hidden_relations_answer_as_missing_ones() {
+    let gate = gate();
+    let session = session(Some("support"));
+    let told = |text: &str| {
+        let refusal = gate.decide_sql(&session, text, &[]).unwrap_err();
+        format!("{refusal:?}").replace("hidden", "missing")
+    };
+    for text in [
+        "select * from hidden",
+        "select * from public.hidden",
+        "select * from customers, hidden",
+        "select * from hidden, absent",
+        "select * from absent, hidden",
+        "select region_ from hidden",
+        "select 1 from customers where region = (select 1/id from hidden)",
+        "with customers as (select * from hidden) select nothing from customers",
+        "explain select * from hidden, customers",
+    ] {
+        assert_eq!(told(text), told(&text.replace("hidden", "missing")), "{text}");
+    }
 }
 
 #[test]
