@@ -22,7 +22,7 @@ pub(crate) enum Arg {
 }
 
 /// The verdict on a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Resolved {
     /// The type of the result, where it is known.
     pub(crate) result: Option<u32>,
@@ -30,19 +30,18 @@ pub(crate) struct Resolved {
     pub(crate) safe: Safety,
     /// Whether the call may be made.
     pub(crate) listed: bool,
+    /// The overload that is meant, where one alone can be.
+    pub(crate) overload: Option<&'static Overload>,
 }
 
 /// The verdict on a function call with positional arguments; nothing where no overload takes them.
 pub(crate) fn resolve_function(name: &str, args: &[Arg]) -> Option<Resolved> {
     let candidates = arity(functions(name), args.len());
     let Some(given) = known(args) else { return worst(candidates, args) };
-    if let Some(exact) = candidates.iter().find(|candidate| candidate.args == given) {
+    if let Some(exact) = exact(&candidates, &given) {
         return Some(verdict(exact, &given, args));
     }
-    if let Some(cast) = call_as_cast(name, &given) {
-        return Some(cast);
-    }
-    choose(candidates, &given, args)
+    call_as_cast(name, &given).or_else(|| choose(candidates, &given, args))
 }
 
 /// The verdict on an operator; a prefix operator has no left operand.
@@ -51,12 +50,11 @@ pub(crate) fn resolve_operator(name: &str, left: Option<Arg>, right: Arg) -> Opt
     let candidates = arity(operators(name), args.len());
     let Some(given) = known(&args) else { return worst(candidates, &args) };
     // A literal beside a known type is tried as that type first.
-    let assumed: Vec<u32> = match *given {
-        [oid::UNKNOWN, right] => vec![right, right],
-        [left, oid::UNKNOWN] => vec![left, left],
+    let assumed = match *given {
+        [oid::UNKNOWN, known] | [known, oid::UNKNOWN] => vec![known, known],
         _ => given.clone(),
     };
-    if let Some(exact) = candidates.iter().find(|candidate| candidate.args == assumed) {
+    if let Some(exact) = exact(&candidates, &assumed) {
         return Some(verdict(exact, &given, &args));
     }
     choose(candidates, &given, &args)
@@ -122,19 +120,28 @@ fn arity(overloads: &'static [Overload], count: usize) -> Vec<Candidate> {
     candidates
 }
 
+fn exact<'a>(candidates: &'a [Candidate], given: &[u32]) -> Option<&'a Candidate> {
+    candidates.iter().find(|candidate| candidate.args == given)
+}
+
 /// A function of one argument that has the name of a type is a cast, unless an overload fits exactly.
 fn call_as_cast(name: &str, given: &[u32]) -> Option<Resolved> {
     let (target, &[source]) = (builtin_type(name)?, given) else { return None };
     let catalogue = super::names_an_object(target) || super::names_an_object(source);
     if source == oid::UNKNOWN {
-        return Some(Resolved { result: Some(target), safe: Safety::Safe, listed: !catalogue });
+        return Some(Resolved {
+            result: Some(target),
+            safe: Safety::Safe,
+            listed: !catalogue,
+            overload: None,
+        });
     }
     let cast = cast(if source == SOME_ENUM { oid::ANYENUM } else { source }, target)?;
     if !cast.binary && !cast.through_text {
         return None;
     }
     let safe = if cast.safe { Safety::Safe } else { Safety::Unsafe };
-    Some(Resolved { result: Some(target), safe, listed: !catalogue })
+    Some(Resolved { result: Some(target), safe, listed: !catalogue, overload: None })
 }
 
 /// `func_match_argtypes` and `func_select_candidate`.
@@ -278,7 +285,12 @@ fn verdict(candidate: &Candidate, given: &[u32], args: &[Arg]) -> Resolved {
     } else {
         overload.safe
     };
-    Resolved { result: result(overload.result, &bound, args), safe, listed: overload.listed }
+    Resolved {
+        result: result(overload.result, &bound, args),
+        safe,
+        listed: overload.listed,
+        overload: Some(overload),
+    }
 }
 
 fn compares(element: u32) -> bool {
@@ -304,6 +316,7 @@ fn worst(mut candidates: Vec<Candidate>, args: &[Arg]) -> Option<Resolved> {
         result: agreed.then_some(result),
         safe,
         listed: candidates.iter().all(|candidate| candidate.overload.listed),
+        overload: None,
     })
 }
 

@@ -169,3 +169,33 @@ fn casts_are_safe_only_where_none_can_fail() {
     check(oid::INT4, oid::UUID, None);
     assert!(length_is_safe(oid::VARCHAR) && !length_is_safe(oid::NUMERIC));
 }
+
+/// A sample of what a server made of calls, recorded by `data/choices.py`.
+#[test]
+fn choices_are_the_servers() {
+    let mut wrong = Vec::new();
+    for line in include_str!("../../data/postgres-15/choices.tsv").lines().skip(1) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [kind, name, given, meant] = cells[..] else { panic!("{line}") };
+        let args: Vec<Arg> = given.split_whitespace().map(arg).collect();
+        let meant: Vec<u32> = meant.split_whitespace().map(|oid| oid.parse().unwrap()).collect();
+        let resolved = match (kind, &args[..]) {
+            ("operator", [right]) => resolve_operator(name, None, *right),
+            ("operator", [left, right]) => resolve_operator(name, Some(*left), *right),
+            _ => resolve_function(name, &args),
+        };
+        if resolved.and_then(|resolved| resolved.overload).is_none_or(|overload| *overload.args != meant) {
+            wrong.push(format!("{line}: {resolved:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn arg(name: &str) -> Arg {
+    match name {
+        "unknown" => Arg::Literal,
+        "mood" => Arg::Enum(70_000),
+        "mood[]" => Arg::EnumArray(70_001),
+        name => Arg::Known(builtin_type(name).unwrap()),
+    }
+}
