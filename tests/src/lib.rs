@@ -15,6 +15,8 @@ mod limits;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod safe_list;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod tidy;

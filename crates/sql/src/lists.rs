@@ -12,7 +12,7 @@ pub(crate) mod oid;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub(crate) use resolve::{Arg, Resolved, resolve_function, resolve_operator};
+pub(crate) use resolve::{Arg, resolve_function, resolve_operator};
 
 static LISTS: LazyLock<Lists> = LazyLock::new(read::postgres_15);
 
@@ -70,11 +70,6 @@ pub(crate) fn length_is_safe(oid: u32) -> bool {
 /// The oid of a type of `pg_catalog`, by its name there (`int4`, `bpchar`, `_text`).
 pub(crate) fn builtin_type(name: &str) -> Option<u32> {
     LISTS.type_names.get(name).copied()
-}
-
-/// The name of a type of `pg_catalog`.
-pub(crate) fn type_name(oid: u32) -> Option<&'static str> {
-    type_info(oid).map(|info| info.name)
 }
 
 /// The type of the elements of an array type.

@@ -26,11 +26,11 @@ fn every_row_is_read() {
 fn every_verdict_has_its_reason() {
     for line in include_str!("../../data/postgres-15/functions.tsv").lines().skip(1) {
         let cells: Vec<&str> = line.split('\t').collect();
-        assert_eq!(cells[9] == "unsafe", cells[10] == "-", "{line}");
+        assert!(cells[9] == "unsafe" || cells[10] != "-", "{line}");
     }
     for line in include_str!("../../data/postgres-15/casts.tsv").lines().skip(1) {
         let cells: Vec<&str> = line.split('\t').collect();
-        assert_eq!(cells[4] == "unsafe", cells[5] == "-", "{line}");
+        assert!(cells[4] == "unsafe" || cells[5] != "-", "{line}");
     }
     let unlisted = LISTS.functions.values().flatten().filter(|overload| !overload.listed);
     assert!(unlisted.clone().count() > 500);
@@ -149,7 +149,7 @@ fn operators_resolve_as_on_the_server() {
 fn casts_are_safe_only_where_none_can_fail() {
     let check = |from, to, expected: Option<(bool, bool)>| {
         let cast = cast(from, to).map(|cast| (cast.implicit, cast.safe));
-        assert_eq!(cast, expected, "{:?} to {:?}", type_name(from), type_name(to));
+        assert_eq!(cast, expected, "{from} to {to}");
     };
     check(oid::INT4, oid::INT8, Some((true, true)));
     check(oid::INT8, oid::INT4, Some((false, false)));
