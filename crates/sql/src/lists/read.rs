@@ -25,16 +25,32 @@ struct Tables {
     casts: &'static str,
 }
 
+type Names = HashMap<&'static str, u32>;
+type Overloads = HashMap<&'static str, Vec<Overload>>;
+type Casts = HashMap<(u32, u32), Cast>;
+
 fn read(tables: &Tables) -> Option<Lists> {
-    let mut type_names = HashMap::new();
+    let mut type_names = Names::new();
     for [oid, name] in rows(tables.types) {
         type_names.insert(name, oid.parse().ok()?);
     }
-    let oid = |name: &str| type_names.get(name).copied();
+    let (casts, safe_lengths) = casts(tables.casts, &type_names)?;
+    Some(Lists {
+        functions: functions(tables, &type_names)?,
+        operators: operators(tables.operators, &type_names)?,
+        classes: rows(tables.classes).map(|[class, _listed, reason]| (class, reason)).collect(),
+        casts,
+        safe_lengths,
+        types: types(tables.types, &type_names)?,
+        type_names,
+    })
+}
 
+fn types(table: &'static str, names: &Names) -> Option<HashMap<u32, TypeInfo>> {
+    let oid = |name: &str| names.get(name).copied();
     let mut types = HashMap::new();
     for [number, name, kind, category, preferred, element, array, subtype, range, collatable, ordered] in
-        rows(tables.types)
+        rows(table)
     {
         let info = TypeInfo {
             name,
@@ -50,17 +66,14 @@ fn read(tables: &Tables) -> Option<Lists> {
         };
         types.insert(number.parse().ok()?, info);
     }
+    Some(types)
+}
 
-    let mut classes = HashMap::new();
-    let mut listed_classes = Vec::new();
-    for [class, listed, reason] in rows(tables.classes) {
-        classes.insert(class, reason);
-        if listed == "t" {
-            listed_classes.push(class);
-        }
-    }
-
-    let mut functions: HashMap<_, Vec<_>> = HashMap::new();
+fn functions(tables: &Tables, names: &Names) -> Option<Overloads> {
+    let oid = |name: &str| names.get(name).copied();
+    let listed = rows(tables.classes).filter(|[_, listed]| *listed == "t");
+    let listed: Vec<&str> = listed.map(|[class, _]| class).collect();
+    let mut functions = Overloads::new();
     for [name, kind, args, result, variadic, defaults, _volatility, _leakproof, class, safe, _why] in
         rows(tables.functions)
     {
@@ -70,16 +83,20 @@ fn read(tables: &Tables) -> Option<Lists> {
             defaults: defaults.parse().ok()?,
             result: oid(result)?,
             kind: call_kind(kind)?,
-            listed: listed_classes.contains(&class),
+            listed: listed.contains(&class),
             safe: safety(safe)?,
             safe_if_ordered: safe == "ordered",
             class,
         };
         functions.entry(name).or_default().push(overload);
     }
+    Some(functions)
+}
 
-    let mut operators: HashMap<_, Vec<_>> = HashMap::new();
-    for [name, left, right, result, _function, safe] in rows(tables.operators) {
+fn operators(table: &'static str, names: &Names) -> Option<Overloads> {
+    let oid = |name: &str| names.get(name).copied();
+    let mut operators = Overloads::new();
+    for [name, left, right, result, _function, safe] in rows(table) {
         let overload = Overload {
             args: oid(left).into_iter().chain([oid(right)?]).collect(),
             variadic: None,
@@ -93,27 +110,28 @@ fn read(tables: &Tables) -> Option<Lists> {
         };
         operators.entry(name).or_default().push(overload);
     }
+    Some(operators)
+}
 
-    let mut casts = HashMap::new();
+/// The casts by their two types, and the types that a cast to a length is safe for.
+fn casts(table: &'static str, names: &Names) -> Option<(Casts, Vec<u32>)> {
+    let oid = |name: &str| names.get(name).copied();
+    let mut casts = Casts::new();
     let mut safe_lengths = Vec::new();
-    for [source, target, context, method, safe, _why] in rows(tables.casts) {
+    for [source, target, context, method, safe, _why] in rows(table) {
         let safe = safe == "safe";
         if method != "length" {
-            let cast = Cast {
-                implicit: context == "i",
-                safe,
-                binary: method == "binary",
-                through_text: method == "text",
-            };
+            let (binary, through_text) = (method == "binary", method == "text");
+            let cast = Cast { implicit: context == "i", safe, binary, through_text };
             casts.insert((oid(source)?, oid(target)?), cast);
         } else if safe {
             safe_lengths.push(oid(source)?);
         }
     }
-    Some(Lists { functions, operators, classes, casts, safe_lengths, types, type_names })
+    Some((casts, safe_lengths))
 }
 
-/// The rows of a table, each with as many columns as the reader expects; a row with fewer ends in the wrong type.
+/// The rows of a table, each with as many of its columns as the reader takes.
 fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
     table.lines().skip(1).map(|line| {
         let mut cells = line.split('\t');

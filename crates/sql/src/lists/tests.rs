@@ -1,3 +1,5 @@
+//! The lists are whole, every verdict has its reason, and calls mean what the server means.
+
 use super::Safety::{Pattern, Safe, Search, Unsafe};
 use super::*;
 
