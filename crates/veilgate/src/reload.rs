@@ -99,3 +99,109 @@ fn first_line(error: &Error) -> String {
         Error::Problems => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use audit::{Durability, Log};
+    use gate::Gate;
+    use pg_proxy::Limits;
+    use pg_proxy::startup::Acceptor;
+
+    use super::*;
+
+    const POLICY: &str = "veilgate: 1\ndata:\n  pg://crm/public.t: {id: key}\n";
+    const VERIFIER: &str = "SCRAM-SHA-256$4096:dmVpbGdhdGUgZGVtbyAwMQ==$+c0FruvtCaIjgKr4l6EUbYtixiUfT3cc/so9hIZh5Y8=:vTIshNt9kdswvjCkiMmEeo4hWU03JtxdjX+zGGLW5X8=";
+    const CONFIG: &str = "policy: policy\ncallers_file: callers.yaml\naudit: {path: audit.jsonl}\n\
+        stores: {crm: {user: veilgate, tls: {mode: off}}}\n";
+
+    /// A gateway that listens nowhere, as the files of the folder say.
+    fn reloader(folder: &Path) -> Reloader {
+        fs::create_dir(folder.join("policy")).unwrap();
+        fs::write(folder.join("policy/a.yaml"), POLICY).unwrap();
+        fs::write(folder.join("callers.yaml"), format!("alice: {{verifier: '{VERIFIER}'}}\n")).unwrap();
+        fs::write(folder.join("veilgate.yaml"), CONFIG).unwrap();
+        let config = config::load(&folder.join("veilgate.yaml")).unwrap();
+        let policy = gateway::policy(&config.policy).unwrap();
+        let callers = gateway::callers(&config).unwrap();
+        let log = Log::open(&config.audit, Durability::Os).unwrap();
+        let gate = Gate::new(policy, Vec::new(), log, sql::Limits::default()).0;
+        let gate = gate.with_identities(gateway::identities(&callers));
+        let acceptor = Acceptor { tls: None, tls_required: false, startup_ms_max: 1, message_bytes_max: 1 };
+        let limits = Limits {
+            connections_max: 1,
+            idle_ms_max: 1,
+            transaction_idle_ms_max: 1,
+            drain_ms_max: 1,
+            statements_max: 1,
+        };
+        let logins = gateway::logins(&callers).unwrap();
+        let proxy = Proxy::new(Arc::new(gate), logins, [], acceptor, limits);
+        Reloader::new(folder.join("veilgate.yaml"), Arc::new(proxy))
+    }
+
+    #[test]
+    fn what_is_right_holds_and_what_is_wrong_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let reloader = reloader(folder.path());
+        let gate = &reloader.proxy.gate;
+        let first = gate.revision();
+
+        fs::write(at("policy/b.yaml"), "veilgate: 1\ndata:\n  pg://crm/public.u: {id: key}\n").unwrap();
+        fs::write(
+            at("callers.yaml"),
+            format!("alice: {{verifier: '{VERIFIER}'}}\nbob: {{verifier: '{VERIFIER}'}}\n"),
+        )
+        .unwrap();
+        let reloaded = reloader.reload().unwrap();
+        assert_eq!((reloaded.generation, reloaded.callers), (2, 2));
+        assert_ne!(reloaded.revision, first);
+
+        // Everything that is wrong is told at once, and none of it holds.
+        fs::write(at("policy/b.yaml"), "veilgate: 1\nrulez: []\n").unwrap();
+        fs::write(at("callers.yaml"), "eve: {verifier: none}\n").unwrap();
+        let error = reloader.reload().unwrap_err().to_string();
+        assert!(error.contains("rulez") && error.contains("`eve`"), "{error}");
+        assert_eq!((gate.generation(), gate.revision()), (2, reloaded.revision));
+
+        let record = fs::read_to_string(at("audit.jsonl")).unwrap();
+        let events: Vec<_> = record.lines().map(|line| line.split('"').nth(7).unwrap()).collect();
+        assert_eq!(events, ["reloaded", "reload_failed"], "{record}");
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_opened_anew_stops_a_reload() {
+        let folder = tempfile::tempdir().unwrap();
+        let reloader = reloader(folder.path());
+        fs::remove_file(folder.path().join("audit.jsonl")).unwrap();
+        fs::create_dir(folder.path().join("audit.jsonl")).unwrap();
+        let error = reloader.reload().unwrap_err().to_string();
+        assert!(error.contains("cannot open the audit log"), "{error}");
+        assert_eq!(reloader.proxy.gate.generation(), 1);
+        assert!(reloader.proxy.gate.log().is_sound());
+    }
+
+    #[tokio::test]
+    async fn the_admin_socket_answers_its_owner_and_goes_with_the_gateway() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("admin.sock");
+        // One that a killed gateway has left is taken over.
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        let admin = crate::admin::Admin::bind(&socket).unwrap();
+        assert!(crate::admin::Admin::bind(&socket).is_err(), "a second gateway took the socket");
+        let serving = tokio::spawn(admin.serve(Arc::new(reloader(folder.path()))));
+        let ask = |command: &'static str| {
+            let socket = socket.clone();
+            tokio::task::spawn_blocking(move || crate::admin::ask(&socket, command).unwrap())
+        };
+        let answer = ask("reload").await.unwrap();
+        assert_eq!((&answer["ok"], &answer["generation"]), (&true.into(), &2.into()), "{answer}");
+        assert_eq!(ask("stop").await.unwrap()["ok"], false);
+        serving.abort();
+        let _ = serving.await;
+        assert!(!socket.exists());
+    }
+}
