@@ -27,7 +27,6 @@ const KNOWS: &[(&str, &str)] = &[
     ("postgres-protocol", "pg-proxy"),
     ("tokio-rustls", "pg-proxy"),
     ("clap", "veilgate"),
-    ("notify", "veilgate"),
     ("rpassword", "veilgate"),
     ("tracing-subscriber", "veilgate"),
 ];
