@@ -13,7 +13,7 @@ use pg_raw_parse::list::NodeList;
 use pg_raw_parse::list_mut::NodeListMut;
 use pg_raw_parse::make::{MemoryToken, Unique};
 use pg_raw_parse::walk::walk_mut;
-use pg_raw_parse::{Node, NodeMut, nodes, raw::A_Expr_Kind as K, raw::CoercionForm, raw::XmlExprOp};
+use pg_raw_parse::{ConstValue, Node, NodeMut, nodes, raw::A_Expr_Kind as K, raw::CoercionForm, raw::XmlExprOp};
 
 use crate::ffi::rehang;
 
@@ -165,9 +165,14 @@ fn is_not_primary(node: &Node<'_>) -> bool {
     }
 }
 
-/// A chain of casts reads from the left as it is.
+/// A chain of casts reads from the left as it is. `'t'::pg_catalog.bool` would be printed as `true`, which reads as
+/// another node.
 fn is_open_in_cast(node: &Node<'_>) -> bool {
-    is_open(node) && !matches!(node, Node::TypeCast(_))
+    match node {
+        Node::TypeCast(_) => false,
+        Node::A_Const(constant) => matches!(constant.val(), Some(ConstValue::String("t" | "f"))),
+        _ => is_open(node),
+    }
 }
 
 /// A chain of subscripts and fields is one node; what it starts from stands in parentheses unless it is a name.

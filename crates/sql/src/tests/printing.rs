@@ -58,6 +58,7 @@ fn what_once_printed_otherwise() {
         "SELECT 1 UNION (SELECT 2 UNION ALL SELECT 3 ORDER BY 1 LIMIT 1)",
         "SELECT a::pg_catalog.bpchar, a::pg_catalog.bpchar[], a::bpchar, a::char, a::char(3)",
         "EXPLAIN (ANALYZE, FORMAT JSON) SELECT (NOT a) IS TRUE",
+        "SELECT 't'::pg_catalog.bool, 'f'::pg_catalog.bool, ('t')::bool, true::bool, 't'::text",
         "SELECT 0xFFFFFFFFFFFFFFFF, 0b11, 1_000, 1e400, $$'\\$$, U&'\\0041'",
     ] {
         assert_eq!(refused(text), Some(0), "{text}");
