@@ -61,7 +61,7 @@ type Made<'m> = Unique<'m, Node<'m>>;
 impl<'m> Lower<'m, '_> {
     fn target(&self, column: &Column, cell: &Cell) -> Result<Unique<'m, &'m nodes::ResTarget>, Refusal> {
         let mem = self.build.0;
-        if cell.is_clear() {
+        if cell.is_clear() && !is_domain(column) {
             return Ok(mem.make_res_target(None, mem.empty(), self.build.column(&[&column.name])));
         }
         let shown = self.cell(column, cell)?;
@@ -84,7 +84,8 @@ impl<'m> Lower<'m, '_> {
     fn mask(&self, column: &Column, mask: &Mask) -> Result<Made<'m>, Refusal> {
         let build = &self.build;
         let value = match mask {
-            Mask::Clear => return Ok(build.column(&[&column.name])),
+            Mask::Clear if !is_domain(column) => return Ok(build.column(&[&column.name])),
+            Mask::Clear => build.column(&[&column.name]),
             Mask::Nullify => build.null(),
             Mask::Constant(value) => {
                 let present = build.null_test(build.column(&[&column.name]), false);
@@ -322,6 +323,12 @@ impl<'m> Lower<'m, '_> {
             .cast(&self.build, self.build.array(elements));
         Ok(self.build.operator("&&", self.build.column(&[&field.name]), array))
     }
+}
+
+/// A domain is shown as its base type, wherever it is shown: a value of it beside a mask would lose its length, and a
+/// cast back to it can fail.
+fn is_domain(column: &Column) -> bool {
+    column.type_oid != column.base_oid
 }
 
 /// A value as a literal of a type of `pg_catalog`: the one encoder for each type. All forms read the same under every

@@ -39,6 +39,7 @@ fn catalog() -> Catalog {
         column("salary", 1700, 655_366),
         column("note", 114, -1),
         column("at", 1184, -1),
+        Column { type_oid: 20100, ..column("code", 1043, 12) },
     ];
     let orders = vec![
         column("id", 23, -1),
@@ -112,6 +113,7 @@ fn guards() -> Guards {
             ),
             cell("note", Cell::always(Mask::Clear)),
             cell("at", Cell::always(Mask::Clear)),
+            cell("code", Cell::always(Mask::Clear)),
         ],
     };
     let orders = Guard {
@@ -217,4 +219,10 @@ fn nesting_costs_no_more_than_its_length() {
         rows = format!("select a, b from ({rows}) t where (a, b) in ((1, 2), (3, 4))");
     }
     mediate(&rows).unwrap();
+}
+
+#[test]
+fn a_domain_is_shown_as_its_base_type() {
+    let sent = mediate("select code from customers").unwrap();
+    assert!(sent.contains("code::varchar(8) AS code"), "{sent}");
 }
