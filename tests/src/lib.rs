@@ -13,6 +13,8 @@ mod gateway;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod safe_list;

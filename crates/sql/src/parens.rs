@@ -13,7 +13,9 @@ use pg_raw_parse::list::NodeList;
 use pg_raw_parse::list_mut::NodeListMut;
 use pg_raw_parse::make::{MemoryToken, Unique};
 use pg_raw_parse::walk::walk_mut;
-use pg_raw_parse::{ConstValue, Node, NodeMut, nodes, raw::A_Expr_Kind as K, raw::CoercionForm, raw::XmlExprOp};
+use pg_raw_parse::{
+    ConstValue, Node, NodeMut, nodes, raw::A_Expr_Kind as K, raw::CoercionForm, raw::XmlExprOp,
+};
 
 use crate::ffi::rehang;
 
