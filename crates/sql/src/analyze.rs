@@ -19,6 +19,8 @@ use pg_raw_parse::{Node, nodes, raw};
 use crate::barrier;
 use crate::edits::{Edit, Edits};
 use crate::figure::column_name;
+use crate::grouping::Aliases;
+use crate::lists::oid;
 use crate::names::Session;
 use crate::range::{Facts, Hazard, Levels, Origin, Seen, Sight, Ty};
 
@@ -43,6 +45,20 @@ pub(crate) struct Body {
     pub(crate) filtered: Option<usize>,
     /// Whether it gives at most one row, whatever the data.
     pub(crate) single_row: bool,
+}
+
+impl Body {
+    /// Seen from outside, a constant without a type is text, and a number has its own type.
+    pub(crate) fn settled(mut self) -> Self {
+        for column in &mut self.columns {
+            column.facts.ty = match column.facts.ty {
+                Ty::Literal => Ty::Known(oid::TEXT),
+                Ty::Number(oid) => Ty::Known(oid),
+                ty => ty,
+            };
+        }
+        self
+    }
 }
 
 /// One name of WITH that is in sight.
@@ -146,7 +162,7 @@ impl<'a> Analyzer<'a> {
             let body = if recursive {
                 self.recursive(cte, &name, query)?
             } else {
-                self.select(query, Place::Inner)?
+                self.select(query, Place::Inner)?.settled()
             };
             let mut columns = renamed(body.columns, cte.aliascolnames());
             self.search_and_cycle(cte, &mut columns)?;
@@ -177,7 +193,7 @@ impl<'a> Analyzer<'a> {
             return Err(unsupported("ORDER BY or LIMIT of a recursive query", cte.location));
         }
         self.enclosed(query, |this| {
-            let seed = this.select(first, Place::Inner)?;
+            let seed = this.select(first, Place::Inner)?.settled();
             let filtered = if names_only(second, name) {
                 None
             } else {
@@ -295,7 +311,7 @@ impl<'a> Analyzer<'a> {
     }
 
     fn plain(&mut self, select: &nodes::SelectStmt, place: Place) -> Result<Body, Refusal> {
-        let sight = self.from_list(select.from_clause())?;
+        let sight = self.sights(select.from_clause())?;
         let open = sight.open;
         self.levels.0.push(sight);
         self.used.push((!select.group_clause().is_empty()).then(Vec::new));
@@ -420,70 +436,6 @@ impl<'a> Analyzer<'a> {
         Ok(())
     }
 
-    /// An expression of ORDER BY or DISTINCT ON: a name may be that of an output column.
-    fn by_output(&mut self, node: Node<'_>, aliases: &Aliases<'_>) -> Result<Option<Facts>, Refusal> {
-        match node {
-            Node::None | Node::A_Const(_) => Ok(None),
-            Node::ColumnRef(column) if aliases.find(column).is_some() => Ok(aliases.find(column).cloned()),
-            _ => self.expression(node).map(Some),
-        }
-    }
-
-    /// GROUP BY: the columns that it groups by, plain ones.
-    fn grouping(
-        &mut self,
-        select: &nodes::SelectStmt,
-        aliases: &Aliases<'_>,
-    ) -> Result<Vec<Origin>, Refusal> {
-        let mut keys = Vec::new();
-        for node in select.group_clause() {
-            self.group_item(node, aliases, &mut keys)?;
-        }
-        Ok(keys)
-    }
-
-    fn group_item(
-        &mut self,
-        node: Node<'_>,
-        aliases: &Aliases<'_>,
-        keys: &mut Vec<Origin>,
-    ) -> Result<(), Refusal> {
-        match node {
-            Node::GroupingSet(set) => {
-                for part in set.content() {
-                    self.group_item(part, aliases, keys)?;
-                }
-            }
-            Node::NodeList(list) => {
-                for part in list {
-                    self.group_item(part, aliases, keys)?;
-                }
-            }
-            Node::A_Const(constant) => {
-                let nth =
-                    constant.val().and_then(|value| usize::try_from(value.numeric_value::<i64>()?).ok());
-                let column = nth.and_then(|nth| aliases.0.get(nth.checked_sub(1)?));
-                keys.extend(column.and_then(|column| column.facts.origin.clone()));
-            }
-            // An input column goes before an output column of that name.
-            Node::ColumnRef(column) => match (self.input_column(column)?, aliases.find(column)) {
-                (false, Some(facts)) => keys.extend(facts.origin.clone()),
-                _ => keys.extend(self.expression(node)?.origin),
-            },
-            _ => {
-                self.expression(node)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn input_column(&self, column: &nodes::ColumnRef) -> Result<bool, Refusal> {
-        let mut names = column.fields().iter();
-        let (Some(Node::String(name)), None) = (names.next(), names.next()) else { return Ok(true) };
-        let found = self.levels.unqualified(name.sval().unwrap_or_default(), column.location)?;
-        Ok(found.is_some())
-    }
-
     /// The frame of a window: its expressions.
     pub(crate) fn window(&mut self, window: &nodes::WindowDef) -> Result<(), Refusal> {
         for node in window.partition_clause() {
@@ -527,18 +479,6 @@ impl<'a> Analyzer<'a> {
         for used in self.used.iter_mut().flatten() {
             used.push(Use { origin: origin.clone(), path: path.clone() });
         }
-    }
-}
-
-/// The output columns of a query, where ORDER BY and GROUP BY may name them.
-struct Aliases<'c>(&'c [Seen]);
-
-impl Aliases<'_> {
-    fn find(&self, column: &nodes::ColumnRef) -> Option<&Facts> {
-        let mut names = column.fields().iter();
-        let (Some(Node::String(name)), None) = (names.next(), names.next()) else { return None };
-        let name = name.sval()?;
-        self.0.iter().find(|seen| &*seen.name == name).map(|seen| &seen.facts)
     }
 }
 

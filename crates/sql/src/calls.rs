@@ -25,11 +25,6 @@ impl Analyzer<'_> {
         if let Some(facts) = self.about_the_session(&name, call)? {
             return Ok(facts);
         }
-        if let Some(reason) = lists::why_unlisted(&name) {
-            let message = format!("function `{name}` is not on the list of calls: {reason}");
-            return Err(Refusal::new(RefusalKind::UnlistedCall, message).at(call.location));
-        }
-        self.edits.add(call, Edit::Function(name.as_str().into()));
         let mut args = Vec::with_capacity(call.args().len());
         let mut named = call.func_variadic;
         for node in call.args() {
@@ -48,6 +43,15 @@ impl Analyzer<'_> {
         let types: Vec<Arg> = args.iter().map(|facts| self.argument(facts.ty)).collect();
         let resolved =
             if named || call.agg_within_group { None } else { lists::resolve_function(&name, &types) };
+        // Where every type is known, the overload is; otherwise any of the name may be meant.
+        let known = resolved.filter(|_| types.iter().all(|ty| *ty != Arg::Any));
+        if !known.is_some_and(|found| found.listed)
+            && let Some(reason) = lists::why_unlisted(&name)
+        {
+            let message = format!("function `{name}` is not on the list of calls: {reason}");
+            return Err(Refusal::new(RefusalKind::UnlistedCall, message).at(call.location));
+        }
+        self.edits.add(call, Edit::Function(name.as_str().into()));
         let (result, safe) = resolved.map_or((None, Safety::Unsafe), |found| (found.result, found.safe));
         let mut facts = Facts::of(result.map_or(Ty::Any, Ty::Known));
         for arg in &args {

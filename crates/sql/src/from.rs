@@ -22,7 +22,7 @@ const MENTIONS_MAX: usize = 500;
 
 impl Analyzer<'_> {
     /// The items of FROM, each with those before it in sight where it looks back at them.
-    pub(crate) fn from_list(&mut self, list: &NodeList) -> Result<Rc<Sight>, Refusal> {
+    pub(crate) fn sights(&mut self, list: &NodeList) -> Result<Rc<Sight>, Refusal> {
         let mut left: Vec<Rc<Sight>> = Vec::with_capacity(list.len());
         for node in list {
             let sight = self.item_of_from(node, &left)?;
@@ -162,6 +162,7 @@ impl Analyzer<'_> {
         } else {
             self.select(query, Place::Inner)?
         };
+        let body = body.settled();
         let columns = body.columns.into_iter().map(|column| {
             let facts = Facts { origin: None, reads: true, ..column.facts };
             Seen { facts, ..column }

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | parse | text | [`Batch`] of [`Statement`]s, each of a known kind | `parse.rs`, `statement.rs`, `settings.rs` |
 //! | scope | a [`Statement`] | [`Scope`]: the relations that it reads | `scope.rs`, `names.rs` |
-//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `analyze.rs`, `from.rs`, `expr.rs`, `calls.rs`, `barrier.rs`, `edits.rs`, `lower.rs` |
+//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `analyze.rs`, `from.rs`, `grouping.rs`, `expr.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `edits.rs`, `lower.rs` |
 //! | forward | a [`Statement`] that reads nothing | text | `forward.rs` |
 //! | print | [`Rewritten`] | [`Printed`]: text, and the tree that it reads back as | `print.rs`, `parens.rs` |
 //! | verify | [`Printed`], guards | the same, proven: no relation outside its guard | `verify.rs` |
@@ -16,6 +16,7 @@ mod analyze;
 mod barrier;
 mod build;
 mod calls;
+mod compare;
 mod depth;
 mod edits;
 mod expr;
@@ -23,6 +24,7 @@ mod ffi;
 mod figure;
 mod forward;
 mod from;
+mod grouping;
 mod lists;
 mod lower;
 mod names;
@@ -38,7 +40,7 @@ mod stack;
 mod statement;
 mod verify;
 
-pub use expr::is_pattern;
+pub use compare::is_pattern;
 pub use forward::{Forwarded, forward, set_statement, show_path};
 pub use names::Session;
 pub use parse::{Batch, Limits, parse};

@@ -226,3 +226,11 @@ fn a_domain_is_shown_as_its_base_type() {
     let sent = mediate("select code from customers").unwrap();
     assert!(sent.contains("code::varchar(8) AS code"), "{sent}");
 }
+
+#[test]
+fn an_overload_that_is_not_listed_does_not_close_its_name() {
+    mediate("select age(at) from customers").unwrap();
+    mediate("select age(now(), at) from customers").unwrap();
+    assert!(refused("select age('1'::xid)").starts_with("UnlistedCall"));
+    assert!(refused("select age((c).email) from (select '1' as email) c").starts_with("UnlistedCall"));
+}
