@@ -157,5 +157,6 @@ fn answer(attack: &Case, way: &Way) -> String {
     for name in &way.names {
         text = text.replace(name, "(database)");
     }
-    text
+    // psql repeats what it sent itself.
+    text.lines().filter(|line| !line.starts_with("LINE ")).collect::<Vec<_>>().join("\n")
 }

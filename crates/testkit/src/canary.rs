@@ -1,5 +1,7 @@
 //! Canaries: values for hidden cells that cannot turn up by accident, and a search for any trace of them.
 
+use std::collections::{BTreeMap, HashMap};
+
 /// Letters that no word strings together.
 const LETTERS: &[u8; 16] = b"bcdfghjkmnpqrtvz";
 /// So many characters of a canary in a row count as a trace.
@@ -22,7 +24,8 @@ pub fn number(label: &str, number: u64) -> u32 {
 /// What must not be found.
 #[derive(Debug, Clone, Default)]
 pub struct Canaries {
-    needles: Vec<(String, Vec<u8>)>,
+    /// Traces by their length, each with the canary that it is of.
+    traces: BTreeMap<usize, HashMap<Vec<u8>, String>>,
 }
 
 impl Canaries {
@@ -57,10 +60,13 @@ impl Canaries {
     pub fn found_in(&self, bytes: &[u8]) -> Vec<&str> {
         let lower = bytes.to_ascii_lowercase();
         let mut found: Vec<&str> = Vec::new();
-        for (name, needle) in &self.needles {
-            let hit = contains(bytes, needle) || contains(&lower, needle);
-            if hit && !found.contains(&name.as_str()) {
-                found.push(name);
+        for (length, traces) in &self.traces {
+            for window in bytes.windows(*length).chain(lower.windows(*length)) {
+                if let Some(name) = traces.get(window)
+                    && !found.contains(&name.as_str())
+                {
+                    found.push(name);
+                }
             }
         }
         found
@@ -72,8 +78,8 @@ impl Canaries {
         assert!(found.is_empty(), "{where_from} shows {found:?}:\n{}", String::from_utf8_lossy(bytes));
     }
 
-    fn add(&mut self, name: &str, needle: Vec<u8>) {
-        self.needles.push((name.to_owned(), needle));
+    fn add(&mut self, name: &str, trace: Vec<u8>) {
+        self.traces.entry(trace.len()).or_default().insert(trace, name.to_owned());
     }
 }
 
@@ -95,10 +101,6 @@ fn next(state: &mut u64) -> u64 {
 fn letter(state: &mut u64) -> char {
     let index = usize::try_from(next(state) % 16).unwrap_or_default();
     LETTERS.get(index).map_or('q', |byte| char::from(*byte))
-}
-
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
 }
 
 fn hex(bytes: &[u8]) -> String {
