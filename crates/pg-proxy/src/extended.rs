@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use gate::{Outcome, Phase, SqlDecision};
+use sql::Effect;
 
 use crate::answer::Answer;
 use crate::back::{self, Plain, Status};
@@ -21,6 +22,11 @@ impl Session {
     pub(crate) async fn parse(&mut self, parse: Parse<'_>) -> Result<(), Stop> {
         self.settle_meaning().await?;
         let Parse { name, text, types } = parse;
+        if self.statements.len() >= self.proxy.limits.statements_max {
+            return Err(Answer::error("54000", "the session has too many prepared statements").into());
+        }
+        self.settle_names(name).await?;
+        let decision = self.decide_one(name, text, &types).await?;
         if !name.is_empty() && self.statements.get(name).is_some() {
             // What has the name may yet turn out to have failed.
             self.settle_all().await?;
@@ -29,15 +35,6 @@ impl Session {
                 return Err(Answer::error("42P05", message).into());
             }
         }
-        if self.statements.len() >= self.proxy.limits.statements_max {
-            return Err(Answer::error("54000", "the session has too many prepared statements").into());
-        }
-        let decision = self.proxy.gate.decide_sql(&self.sql, text, &types);
-        let decision = decision.map_err(|refusal| Answer::refusal(&refusal, text))?;
-        if decision.statements.len() > 1 {
-            let message = "cannot insert multiple commands into a prepared statement";
-            return Err(Answer::error("42601", message).into());
-        }
         let prepared = Arc::new(Prepared::new(decision, types.into()));
         if name.is_empty() {
             // Most often its Bind is next, and one record is enough for both.
@@ -45,6 +42,21 @@ impl Session {
             return Ok(());
         }
         self.parsed(name, prepared).await
+    }
+
+    /// Decides a text of one statement, or of none.
+    async fn decide_one(&mut self, name: &str, text: &str, types: &[u32]) -> Result<Arc<SqlDecision>, Stop> {
+        let refused = match self.proxy.gate.decide_sql(&self.sql, text, types) {
+            Ok(decision) if decision.statements.len() <= 1 => return Ok(decision),
+            Ok(_) => Answer::error("42601", "cannot insert multiple commands into a prepared statement"),
+            Err(refusal) => Answer::refusal(&refusal, text),
+        };
+        if name.is_empty() {
+            // The old unnamed statement goes, unless something before has failed and this is skipped.
+            self.settle_all().await?;
+            self.statements.remove(name);
+        }
+        Err(refused.into())
     }
 
     /// Sends the Parse of the unnamed statement, which is not followed by its Bind.
@@ -56,7 +68,8 @@ impl Session {
     }
 
     async fn parsed(&mut self, name: &str, prepared: Arc<Prepared>) -> Result<(), Stop> {
-        let (prepared, _) = self.prepare(prepared, name.is_empty(), Preparing::Anew).await?;
+        let known = self.trusts_known();
+        let (prepared, _) = self.prepare(prepared, name.is_empty(), Record::Own, known).await?;
         let before = self.statements.put(name, Arc::clone(&prepared));
         self.expect(Expected::Parsed { name: name.into(), prepared, before });
         Ok(())
@@ -71,9 +84,6 @@ impl Session {
             Some(prepared) => prepared,
             None => self.statement(bind.statement).await?,
         };
-        if let Some(answer) = prepared.decided().and_then(|decided| self.impossible(&decided.effect)) {
-            return Err(answer.into());
-        }
         if self.portals.len() >= self.proxy.limits.statements_max {
             return Err(Answer::error("54000", "the session has too many portals").into());
         }
@@ -118,7 +128,8 @@ impl Session {
             _ => prepared,
         };
         let unnamed = bind.statement.is_empty();
-        let (prepared, name) = self.prepare(prepared, unnamed, Preparing::Permitted).await?;
+        let known = if is_deferred { self.trusts_known() } else { Known::Suffices };
+        let (prepared, name) = self.prepare(prepared, unnamed, Record::OfBind, known).await?;
         if is_deferred {
             let before = self.statements.put("", Arc::clone(&prepared));
             self.expect(Expected::Parsed { name: "".into(), prepared: Arc::clone(&prepared), before });
@@ -128,14 +139,36 @@ impl Session {
         Ok(prepared)
     }
 
+    /// Whether a Parse need not be sent where the connection knows the statement. Where a transaction may be open, and
+    /// may have failed, only the store knows whether it takes it.
+    fn trusts_known(&self) -> Known {
+        if self.status == Status::Idle && self.queue.is_empty() { Known::Suffices } else { Known::SentAgain }
+    }
+
     /// The client's statement of this name.
     async fn statement(&mut self, name: &str) -> Result<Arc<Prepared>, Stop> {
-        if self.statements.get(name).is_none() {
+        // INVARIANT: the unnamed statement of the store is the one that is believed to be there. Its name says nothing:
+        // were the Parse in an earlier segment skipped, a Bind would run what was there before, of another caller even.
+        let is_sure = !name.is_empty() || self.knows_unnamed();
+        if !is_sure || self.statements.get(name).is_none() {
             // The Close of it may yet turn out to be skipped.
             self.settle_all().await?;
         }
         let prepared = self.statements.get(name).map(Arc::clone);
         Ok(prepared.ok_or_else(|| Answer::no_statement(name))?)
+    }
+
+    /// Whether the Parse of the unnamed statement has been answered, or is skipped together with what comes now.
+    fn knows_unnamed(&self) -> bool {
+        for expected in self.queue.iter().rev() {
+            if let Expected::Prepare { replaced: Some(_), .. } = expected {
+                return true;
+            }
+            if let Expected::Sync(_) = expected {
+                return false;
+            }
+        }
+        true
     }
 
     /// Puts a statement that was decided anew in the place of the old one, if the client can read its rows as before.
@@ -150,7 +183,7 @@ impl Session {
             && old.key != renewed.key
         {
             let (_, own_name) =
-                self.prepare(Arc::clone(&renewed), name.is_empty(), Preparing::Permitted).await?;
+                self.prepare(Arc::clone(&renewed), name.is_empty(), Record::OfBind, Known::Suffices).await?;
             let link = self.held()?;
             front::describe(&mut link.out, Target::Statement(&own_name)).map_err(|_| End::StoreGone)?;
             self.expect(Expected::Columns(Arc::clone(&renewed)));
@@ -169,7 +202,8 @@ impl Session {
             Target::Statement(name) => {
                 self.settle_meaning().await?;
                 let prepared = self.statement(name).await?;
-                let (prepared, own_name) = self.prepare(prepared, name.is_empty(), Preparing::Anew).await?;
+                let (prepared, own_name) =
+                    self.prepare(prepared, name.is_empty(), Record::Own, Known::Suffices).await?;
                 let own = Target::Statement(&own_name);
                 front::describe(&mut self.held()?.out, own).map_err(|_| End::StoreGone)?;
                 prepared
@@ -185,8 +219,21 @@ impl Session {
     }
 
     /// Execute.
-    pub(crate) fn execute(&mut self, execute: Execute<'_>) -> Result<(), Stop> {
-        let portal = Arc::clone(self.portal(execute.portal)?);
+    pub(crate) async fn execute(&mut self, execute: Execute<'_>) -> Result<(), Stop> {
+        let mut portal = Arc::clone(self.portal(execute.portal)?);
+        if let Some(decided) = Arc::clone(&portal.prepared).decided()
+            && matches!(decided.effect, Effect::Deallocate(Some(_)) | Effect::DiscardAll)
+        {
+            self.settle_all().await?;
+            // Its transaction may have ended meanwhile.
+            portal = Arc::clone(self.portal(execute.portal)?);
+            if !portal.is_done()
+                && let Some(answer) = self.impossible(&decided.effect)
+            {
+                portal.finish(Some(answer.sqlstate));
+                return Err(answer.into());
+            }
+        }
         let link = self.held()?;
         front::execute(&mut link.out, execute.portal, execute.rows_max).map_err(|_| End::StoreGone)?;
         portal.execute();
@@ -202,18 +249,21 @@ impl Session {
     }
 
     /// Close. A statement stays prepared on its connections: another session may have the same.
-    pub(crate) fn close(&mut self, target: Target<'_>) -> Result<(), End> {
+    pub(crate) async fn close(&mut self, target: Target<'_>) -> Result<(), Stop> {
         match target {
             Target::Statement(name) => {
+                self.settle_names(name).await?;
                 let before = self.statements.remove(name);
+                // It is skipped if something before it in this segment fails.
+                self.unsettled |= before.is_some() && self.awaits_sync();
                 self.expect(Expected::Closed { name: name.into(), before });
             }
             Target::Portal(name) => {
-                self.portals.remove(name);
+                let before = self.portals.remove(name);
                 match &mut self.link {
                     Some(link) => {
                         front::close(&mut link.out, target).map_err(|_| End::StoreGone)?;
-                        self.queue.push_back(Expected::ClosePortal);
+                        self.queue.push_back(Expected::ClosePortal { name: name.into(), before });
                     }
                     None => back::write_plain(&mut self.client.out, Plain::CloseComplete),
                 }
@@ -269,14 +319,17 @@ impl Session {
         &mut self,
         mut prepared: Arc<Prepared>,
         unnamed: bool,
-        preparing: Preparing,
+        record: Record,
+        known: Known,
     ) -> Result<(Arc<Prepared>, Arc<str>), Stop> {
         let link = self.link().await?;
-        if let Some(name) = known(link, &prepared, unnamed) {
+        if known == Known::Suffices
+            && let Some(name) = known_name(link, &prepared, unnamed)
+        {
             return Ok((prepared, name));
         }
         let mut permit = None;
-        if let (Preparing::Anew, Some(_)) = (preparing, prepared.decided()) {
+        if record == Record::Own && prepared.decided().is_some() {
             let given = self.proxy.gate.permit(&self.sql, &prepared.decision, 0, Phase::Prepare);
             let given = given.map_err(|refusal| Answer::refusal(&refusal, prepared.decision.asked()))?;
             if !Arc::ptr_eq(given.decision(), &prepared.decision) {
@@ -284,22 +337,19 @@ impl Session {
             }
             permit = Some(given);
         }
-        let link = self.held()?;
+        let Some(link) = &mut self.link else { return Err(End::StoreGone.into()) };
         let key = prepared.key.clone();
-        let name: Arc<str> = if unnamed {
-            link.cache.set_unnamed(Some(key.clone()));
-            "".into()
+        let (name, replaced): (Arc<str>, _) = if unnamed {
+            ("".into(), Some(link.cache.put_unnamed(key.clone())))
         } else {
-            link.cache.insert(key.clone())
+            (link.cache.insert(key.clone()), None)
         };
-        front::parse(&mut link.out, &name, &key.text, &key.types).map_err(|_| End::StoreGone)?;
-        let mut stale = Vec::new();
-        while let Some(name) = link.cache.next_stale() {
-            front::close(&mut link.out, Target::Statement(&name)).map_err(|_| End::StoreGone)?;
-            stale.push(name);
+        while let Some(stale) = link.cache.next_stale() {
+            front::close(&mut link.out, Target::Statement(&stale)).map_err(|_| End::StoreGone)?;
+            self.queue.push_back(Expected::Unprepare(stale));
         }
-        self.queue.push_back(Expected::Prepare { key, name: Arc::clone(&name), permit });
-        self.queue.extend(stale.into_iter().map(Expected::Unprepare));
+        front::parse(&mut link.out, &name, &key.text, &key.types).map_err(|_| End::StoreGone)?;
+        self.queue.push_back(Expected::Prepare { key, name: Arc::clone(&name), replaced, permit });
         Ok((prepared, name))
     }
 
@@ -316,10 +366,27 @@ impl Session {
         Ok(())
     }
 
+    /// Waits before a name gets another meaning while an earlier segment may yet fail: what it did to the name would have
+    /// to be taken back from under this one.
+    async fn settle_names(&mut self, name: &str) -> Result<(), Stop> {
+        if !name.is_empty() && self.queue.iter().any(|expected| matches!(expected, Expected::Sync(_))) {
+            self.settle_all().await?;
+        }
+        Ok(())
+    }
+
     /// Waits until all that was sent has been answered. If something failed, the message is one of those skipped.
     pub(crate) async fn settle_all(&mut self) -> Result<(), Stop> {
         self.settle().await?;
         if self.skipping { Err(Stop::Skipped) } else { Ok(()) }
+    }
+
+    /// Whether the last message was one that an error before it may skip.
+    pub(crate) fn awaits_sync(&self) -> bool {
+        !matches!(
+            self.queue.back(),
+            None | Some(Expected::Own | Expected::Simple(_) | Expected::RefusedQuery(..) | Expected::Sync(_))
+        )
     }
 
     /// Queues an answer, and gives it at once where it is its turn and nothing of the store is needed.
@@ -329,17 +396,26 @@ impl Session {
     }
 }
 
-/// Whether a record has yet to be written before a statement is prepared.
-#[derive(Clone, Copy)]
-enum Preparing {
-    /// It has.
-    Anew,
-    /// It is part of a Bind that has its permit.
-    Permitted,
+/// What records that a statement is prepared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Record {
+    /// A record of its own.
+    Own,
+    /// That of the Bind which needs it.
+    OfBind,
+}
+
+/// What happens where the connection knows the statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Nothing is sent.
+    Suffices,
+    /// It is prepared all the same.
+    SentAgain,
 }
 
 /// The name under which the connection knows the statement.
-fn known(link: &mut Link, prepared: &Prepared, unnamed: bool) -> Option<Arc<str>> {
+fn known_name(link: &mut Link, prepared: &Prepared, unnamed: bool) -> Option<Arc<str>> {
     if unnamed {
         return link.cache.is_unnamed(&prepared.key).then(|| "".into());
     }

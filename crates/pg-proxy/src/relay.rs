@@ -14,7 +14,7 @@ use crate::back::{self, Plain, Status};
 use crate::frame::{Back, Frame};
 use crate::session::{End, Session};
 use crate::simple::Simple;
-use crate::statements::{Key, Portal, Prepared};
+use crate::statements::{Key, Portal, Prepared, Replaced};
 
 /// How much may wait for a slow client before the store is no longer read.
 const OUT_BYTES_MAX: usize = 128 * 1024;
@@ -39,6 +39,8 @@ pub(crate) enum Expected {
         key: Key,
         /// The connection's name for it.
         name: Arc<str>,
+        /// What it has taken the place of, where it is the unnamed one.
+        replaced: Option<Replaced>,
         /// The record of it, where it is no part of a Bind's.
         permit: Option<SqlPermit>,
     },
@@ -76,7 +78,12 @@ pub(crate) enum Expected {
     /// A portal runs.
     Execute(Arc<Portal>),
     /// A portal is forgotten.
-    ClosePortal,
+    ClosePortal {
+        /// The client's name for it.
+        name: Box<str>,
+        /// The portal, if there was one.
+        before: Option<Arc<Portal>>,
+    },
     /// The end of this segment.
     Sync(u64),
 }
@@ -225,7 +232,7 @@ impl Session {
                 out.extend_from_slice(frame.bytes());
                 true
             }
-            (Expected::Bind { .. }, b'2') | (Expected::ClosePortal, b'3') => {
+            (Expected::Bind { .. }, b'2') | (Expected::ClosePortal { .. }, b'3') => {
                 out.extend_from_slice(frame.bytes());
                 true
             }
@@ -262,12 +269,19 @@ impl Session {
         }
         let out = &mut self.client.out;
         match self.queue.front_mut() {
-            // What was to be sent ahead of the client's own failed: nobody knows what the connection is like.
-            Some(Expected::Own) | None => return Err(End::StoreGone),
-            Some(Expected::Refused(answer) | Expected::RefusedQuery(answer, _)) => match sqlstate {
-                "25P02" if answer.sqlstate != "42601" => Answer::transaction_failed().write(out),
-                _ => answer.write(out),
-            },
+            None => return Err(End::StoreGone),
+            Some(Expected::Own) => {
+                let message = "the store does not take a setting of the session";
+                return Err(End::Because(Answer::fatal("22023", message)));
+            }
+            Some(Expected::Refused(answer) | Expected::RefusedQuery(answer, _)) => {
+                // A transaction that has failed before says so, unless a name or the grammar is looked at first.
+                match (sqlstate, answer.sqlstate) {
+                    ("25P02", "42601" | "26000" | "34000") => answer.write(out),
+                    ("25P02", _) => Answer::transaction_failed().write(out),
+                    _ => answer.write(out),
+                }
+            }
             Some(Expected::Simple(simple)) => {
                 answer::write_store_error(out, error, words);
                 simple.fail(sqlstate);
@@ -286,17 +300,37 @@ impl Session {
     fn skip_to_sync(&mut self, sqlstate: &str) {
         let sync = self.queue.iter().position(|expected| matches!(expected, Expected::Sync(_)));
         self.skipping = sync.is_none();
+        if self.skipping {
+            self.deferred = None;
+        }
         let skipped: Vec<_> = self.queue.drain(..sync.unwrap_or(self.queue.len())).collect();
+        // A Parse that fails takes the old unnamed statement with it, at the store and here.
+        let (lost, forgotten) = match &skipped[..] {
+            [Expected::Prepare { name, .. }, Expected::Parsed { .. }, ..] if name.is_empty() => (true, true),
+            [Expected::Prepare { name, .. }, ..] if name.is_empty() => (true, false),
+            _ => (false, false),
+        };
+        if let Some(Expected::Bind { portal, .. } | Expected::Execute(portal)) = skipped.first() {
+            self.forget_broken_plan(portal, sqlstate);
+        }
         for expected in skipped.into_iter().rev() {
             self.undo(expected, sqlstate);
+        }
+        if let (true, Some(link)) = (lost, &mut self.link) {
+            link.cache.forget_unnamed();
+        }
+        if forgotten {
+            self.statements.remove("");
         }
     }
 
     fn undo(&mut self, expected: Expected, sqlstate: &str) {
         match expected {
-            Expected::Prepare { key, name, permit } => {
-                if let Some(link) = &mut self.link {
-                    link.cache.unprepared(&key, &name);
+            Expected::Prepare { key, name, replaced, permit } => {
+                match (&mut self.link, replaced) {
+                    (Some(link), Some(replaced)) => link.cache.unput_unnamed(replaced),
+                    (Some(link), None) => link.cache.unprepared(&key, &name),
+                    (None, _) => {}
                 }
                 if let Some(permit) = permit {
                     permit.finish(&gate::Outcome::failed(sqlstate));
@@ -314,16 +348,18 @@ impl Session {
                 }
             }
             Expected::Bind { name, portal, before } => {
-                self.forget_broken_plan(&portal, sqlstate);
                 portal.finish(Some(sqlstate));
                 self.portals.unput(&name, &portal, before);
             }
             Expected::Execute(portal) => {
-                self.forget_broken_plan(&portal, sqlstate);
                 portal.finish(Some(sqlstate));
             }
-            // Portals end with the transaction that has just failed.
-            Expected::ClosePortal
+            Expected::ClosePortal { name, before: Some(before) } => {
+                if self.portals.get(&name).is_none() {
+                    self.portals.put(&name, before);
+                }
+            }
+            Expected::ClosePortal { before: None, .. }
             | Expected::Closed { before: None, .. }
             | Expected::Own
             | Expected::Simple(_)
@@ -339,6 +375,9 @@ impl Session {
     fn forget_broken_plan(&mut self, portal: &Portal, sqlstate: &str) {
         if let ("0A000" | "26000", Some(link)) = (sqlstate, &mut self.link) {
             link.cache.forget(&portal.prepared.key);
+            if link.cache.is_unnamed(&portal.prepared.key) {
+                link.cache.forget_unnamed();
+            }
         }
     }
 

@@ -57,6 +57,8 @@ pub(crate) struct Session {
     pub deferred: Option<Arc<Prepared>>,
     /// Whether the client's messages are dropped up to its next Sync.
     pub skipping: bool,
+    /// Whether the client has said goodbye.
+    leaves: bool,
     /// Whether the client has been sent a part of a row only.
     pub row_open: bool,
     /// Whether this session has ever set its path.
@@ -85,7 +87,7 @@ pub(crate) enum End {
     ClientGone,
     /// The store's connection broke, or is out of step.
     StoreGone,
-    /// The client has been told why.
+    /// There is nothing more to say.
     Told,
     /// The client is to be told this.
     Because(Answer),
@@ -207,6 +209,7 @@ impl Session {
             segment: 0,
             deferred: None,
             skipping: false,
+            leaves: false,
             row_open: false,
             path_moves: false,
             unsettled: false,
@@ -266,7 +269,7 @@ impl Session {
                 self.settle().await?;
             }
             while self.link.as_ref().is_some_and(|link| link.out.len() > STORE_BYTES_MAX) {
-                self.turn(false).await?;
+                self.turn(self.looks_for_the_client()).await?;
             }
         }
         Ok(())
@@ -302,8 +305,8 @@ impl Session {
             Message::Parse(parse) => self.parse(parse).await,
             Message::Bind(bind) => self.bind(bind).await,
             Message::Describe(target) => self.describe(target).await,
-            Message::Execute(execute) => self.execute(execute),
-            Message::Close(target) => Ok(self.close(target)?),
+            Message::Execute(execute) => self.execute(execute).await,
+            Message::Close(target) => self.close(target).await,
             Message::Sync => {
                 self.sync();
                 Ok(())
@@ -314,8 +317,9 @@ impl Session {
             }
             Message::Terminate => {
                 // What was asked before the goodbye is done: it may be a COMMIT.
+                self.leaves = true;
                 self.settle().await?;
-                Err(End::ClientGone.into())
+                Err(End::Told.into())
             }
             // What is left of a COPY that has failed is dropped, as the server does.
             Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => Ok(()),
@@ -326,16 +330,19 @@ impl Session {
         }
     }
 
+    /// Whether to read on while a message waits: as long as nothing is held, to notice that the client is gone.
+    fn looks_for_the_client(&self) -> bool {
+        !self.leaves && !self.client.frames.has_bytes()
+    }
+
     /// Waits until all that was sent has been answered.
     pub(crate) async fn settle(&mut self) -> Result<(), End> {
-        match self.queue.back() {
-            // The store answers these by itself.
-            None
-            | Some(Expected::Own | Expected::Simple(_) | Expected::RefusedQuery(..) | Expected::Sync(_)) => {}
-            Some(_) => self.flush(),
+        if self.awaits_sync() {
+            // The store may keep answers back until it is asked for them.
+            self.flush();
         }
         while !self.queue.is_empty() {
-            self.turn(false).await?;
+            self.turn(self.looks_for_the_client()).await?;
         }
         self.unsettled = false;
         Ok(())
@@ -349,7 +356,7 @@ impl Session {
             let same = link.applied.as_ref().is_some_and(|applied| Arc::ptr_eq(applied, wanted));
             if !same && let Some(statements) = wanted.statements_from(link.applied.as_deref()) {
                 front::query(&mut link.out, &statements).map_err(|_| End::StoreGone)?;
-                link.cache.set_unnamed(None);
+                link.cache.forget_unnamed();
                 self.queue.push_back(Expected::Own);
             }
             link.applied = Some(Arc::clone(wanted));
@@ -368,10 +375,10 @@ impl Session {
             Effect::Deallocate(Some(name)) => {
                 self.statements.remove(name);
             }
-            Effect::Deallocate(None) => self.statements.clear(),
+            Effect::Deallocate(None) => self.statements.clear_named(),
             Effect::DiscardAll => {
-                self.statements.clear();
-                self.portals.clear();
+                self.statements.clear_named();
+                self.portals.retain(|_| false);
             }
             Effect::None
             | Effect::Begin
@@ -410,10 +417,8 @@ impl Session {
     }
 
     fn follow_path(&mut self) {
-        match self.settings.path() {
-            Some(path) if *path != *self.sql.search_path => self.sql.search_path = path.to_vec(),
-            Some(_) => {}
-            None => self.sql.search_path = SqlSession::default_search_path(),
+        if *self.sql.search_path != *self.settings.path() {
+            self.sql.search_path = self.settings.path().to_vec();
         }
     }
 
@@ -458,12 +463,12 @@ fn protocol(error: &crate::frame::FrameError) -> End {
 /// What the start-up asks for, by the allow list.
 fn initial_settings(asked: &[(String, String)]) -> Result<Settings, Refusal> {
     let mut set = BTreeMap::new();
-    let mut path = None;
+    let mut path = SqlSession::default_search_path();
     for (name, value) in asked {
         let effect = sql::start_up_setting(name, value)?;
         if let Effect::Set { name, value, local: false } = effect {
             set.insert(name.into(), value.into());
-        } else if let Effect::SetSearchPath(schemas) = effect {
+        } else if let Effect::SetSearchPath(Some(schemas)) = effect {
             path = schemas;
         } else if effect != Effect::None {
             let message = format!("setting `{name}` cannot be set at start-up");

@@ -15,8 +15,8 @@ use sql::Effect;
 pub(crate) struct Values {
     /// Settings with a value other than the store's default, by lower-case name.
     set: BTreeMap<Arc<str>, Arc<str>>,
-    /// The schemas of the path, in order; `None` is the default.
-    path: Option<Vec<Arc<str>>>,
+    /// The schemas of the path, in order.
+    path: Vec<Arc<str>>,
 }
 
 impl Values {
@@ -79,8 +79,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// A session that begins with these values, by lower-case name.
-    pub(crate) fn new(set: BTreeMap<Arc<str>, Arc<str>>, path: Option<Vec<Arc<str>>>) -> Self {
+    /// A session that begins with these values, by lower-case name, and this path.
+    pub(crate) fn new(set: BTreeMap<Arc<str>, Arc<str>>, path: Vec<Arc<str>>) -> Self {
         let start = Arc::new(Values { set, path });
         Self {
             now: Arc::clone(&start),
@@ -97,9 +97,9 @@ impl Settings {
         &self.now
     }
 
-    /// The path of the session; `None` is the default.
-    pub(crate) fn path(&self) -> Option<&[Arc<str>]> {
-        self.now.path.as_deref()
+    /// The path of the session.
+    pub(crate) fn path(&self) -> &[Arc<str>] {
+        &self.now.path
     }
 
     /// Whether the open transaction has changed the path: it is not known yet which one stays.
@@ -142,7 +142,7 @@ impl Settings {
                 self.apart = true;
             }
             Effect::SetSearchPath(path) => {
-                let path = path.clone().or_else(|| self.start.path.clone());
+                let path = path.as_ref().unwrap_or(&self.start.path).clone();
                 Arc::make_mut(&mut self.now).path = path;
             }
         }
@@ -209,11 +209,11 @@ mod tests {
     }
 
     fn session() -> Settings {
-        Settings::new(BTreeMap::from([("datestyle".into(), "ISO".into())]), None)
+        Settings::new(BTreeMap::from([("datestyle".into(), "ISO".into())]), vec!["public".into()])
     }
 
-    fn schema(settings: &Settings) -> Option<&str> {
-        settings.path().and_then(|path| path.first()).map(|schema| &**schema)
+    fn schema(settings: &Settings) -> &str {
+        settings.path().first().unwrap()
     }
 
     #[test]
@@ -223,9 +223,9 @@ mod tests {
         settings.end_transaction();
         settings.apply(&Effect::Begin, "BEGIN");
         settings.apply(&path("b"), "SET");
-        assert_eq!(schema(&settings), Some("b"));
+        assert_eq!(schema(&settings), "b");
         settings.apply(&Effect::Rollback { chain: false }, "ROLLBACK");
-        assert_eq!(schema(&settings), Some("a"));
+        assert_eq!(schema(&settings), "a");
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         settings.apply(&path("a"), "SET");
         settings.fail();
         settings.end_transaction();
-        assert_eq!(schema(&settings), None);
+        assert_eq!(schema(&settings), "public");
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
         settings.fail();
         settings.apply(&Effect::Commit { chain: false }, "ROLLBACK");
         settings.end_transaction();
-        assert_eq!(schema(&settings), None);
+        assert_eq!(schema(&settings), "public");
     }
 
     #[test]
@@ -256,13 +256,13 @@ mod tests {
         settings.apply(&path("b"), "SET");
         settings.fail();
         settings.apply(&Effect::RollbackTo("s".into()), "ROLLBACK");
-        assert_eq!(schema(&settings), Some("a"));
+        assert_eq!(schema(&settings), "a");
         settings.apply(&path("c"), "SET");
         settings.apply(&Effect::RollbackTo("s".into()), "ROLLBACK");
-        assert_eq!(schema(&settings), Some("a"));
+        assert_eq!(schema(&settings), "a");
         settings.apply(&Effect::Commit { chain: false }, "COMMIT");
         settings.end_transaction();
-        assert_eq!(schema(&settings), Some("a"));
+        assert_eq!(schema(&settings), "a");
     }
 
     #[test]

@@ -44,6 +44,8 @@ impl Session {
     /// Query. It is decided over the state that everything before it has left.
     pub(crate) async fn query(&mut self, text: &str) -> Result<(), Stop> {
         self.settle_all().await?;
+        // The unnamed statement does not outlive it.
+        self.statements.remove("");
         let decision = self.proxy.gate.decide_sql(&self.sql, text, &[]);
         let decision = decision.map_err(|refusal| Answer::refusal(&refusal, text))?;
         if let Some(answer) = decision.statements.iter().find_map(|decided| self.impossible(&decided.effect))
@@ -69,7 +71,7 @@ impl Session {
         }
         .map_err(|_| End::StoreGone)?;
         // The store forgets its unnamed statement.
-        link.cache.set_unnamed(None);
+        link.cache.forget_unnamed();
         permits.reverse();
         for permit in &permits {
             self.unsettled |= unsettles(&permit.decided().effect, &mut self.path_moves);
@@ -94,7 +96,7 @@ impl Session {
             // It ends the segment that is open.
             Some(link) if self.status == Status::Idle => {
                 front::query(&mut link.out, "").map_err(|_| End::StoreGone)?;
-                link.cache.set_unnamed(None);
+                link.cache.forget_unnamed();
                 let segment = self.next_segment();
                 self.queue.push_back(Expected::Simple(Simple { permits: Vec::new(), rows: 0, segment }));
             }
@@ -111,7 +113,7 @@ impl Session {
         match (&mut self.link, self.status) {
             (Some(link), Status::Idle | Status::Transaction) => {
                 front::query(&mut link.out, REFUSED).map_err(|_| End::StoreGone)?;
-                link.cache.set_unnamed(None);
+                link.cache.forget_unnamed();
                 let segment = self.next_segment();
                 self.queue.push_back(Expected::RefusedQuery(answer, segment));
             }

@@ -41,8 +41,8 @@ impl<T> Named<T> {
         if name.is_empty() { self.unnamed.take() } else { self.named.remove(name) }
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.unnamed = None;
+    /// DEALLOCATE ALL and DISCARD ALL leave the unnamed statement where it is.
+    pub(crate) fn clear_named(&mut self) {
         self.named.clear();
     }
 
@@ -131,22 +131,19 @@ pub(crate) struct Key {
     pub text: Arc<str>,
     pub types: Arc<[u32]>,
     /// Of both, so that a text is hashed once and not for each time it runs.
-    hash: u64,
+    hash: OnceLock<u64>,
 }
 
 impl Key {
     fn new(text: Arc<str>, types: Arc<[u32]>) -> Self {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((&text, &types));
-        Self { text, types, hash }
+        Self { text, types, hash: OnceLock::new() }
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        // The hash is no proof: texts are compared, unless they are the same place.
-        self.hash == other.hash
-            && (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text)
-            && self.types == other.types
+        // A hash is no proof: texts are compared, unless they are the same place.
+        (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text) && self.types == other.types
     }
 }
 
@@ -154,7 +151,8 @@ impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+        let hash = || BuildHasherDefault::<DefaultHasher>::default().hash_one((&self.text, &self.types));
+        state.write_u64(*self.hash.get_or_init(hash));
     }
 }
 
@@ -163,12 +161,19 @@ impl Hash for Key {
 pub(crate) struct Cache {
     known: HashMap<Key, Entry>,
     /// What the connection's unnamed statement is.
-    unnamed: Option<Key>,
+    unnamed: Option<Unnamed>,
     /// Names that are no longer used, to be closed when something is sent.
     stale: Vec<Arc<str>>,
     entries_max: usize,
     /// Counts names and uses.
     clock: u64,
+}
+
+/// An unnamed statement. Its name is used again and again, so each has a number of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Unnamed {
+    key: Key,
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -196,8 +201,9 @@ impl Cache {
         Some(Arc::clone(&entry.name))
     }
 
-    /// Makes a name for what is about to be prepared. The least used makes room.
+    /// Makes a new name for what is about to be prepared. The least used makes room.
     pub(crate) fn insert(&mut self, key: Key) -> Arc<str> {
+        self.forget(&key);
         if self.known.len() >= self.entries_max {
             let oldest = self.known.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
             if let Some(oldest) = oldest {
@@ -215,18 +221,11 @@ impl Cache {
         if let Some(entry) = self.known.remove(key) {
             self.stale.push(entry.name);
         }
-        if self.is_unnamed(key) {
-            self.unnamed = None;
-        }
     }
 
     /// It was never prepared: the store has refused it, or has not looked at it.
     pub(crate) fn unprepared(&mut self, key: &Key, name: &str) {
-        if name.is_empty() {
-            if self.unnamed.as_ref() == Some(key) {
-                self.unnamed = None;
-            }
-        } else if self.known.get(key).is_some_and(|entry| &*entry.name == name) {
+        if self.known.get(key).is_some_and(|entry| &*entry.name == name) {
             self.known.remove(key);
         }
     }
@@ -242,12 +241,34 @@ impl Cache {
     }
 
     pub(crate) fn is_unnamed(&self, key: &Key) -> bool {
-        self.unnamed.as_ref() == Some(key)
+        self.unnamed.as_ref().is_some_and(|unnamed| unnamed.key == *key)
     }
 
-    pub(crate) fn set_unnamed(&mut self, key: Option<Key>) {
-        self.unnamed = key;
+    /// The connection has no unnamed statement, or nobody knows which.
+    pub(crate) fn forget_unnamed(&mut self) {
+        self.unnamed = None;
     }
+
+    /// Another unnamed statement is about to be prepared. Gives what is needed to take that back.
+    pub(crate) fn put_unnamed(&mut self, key: Key) -> Replaced {
+        self.clock += 1;
+        let before = self.unnamed.replace(Unnamed { key, number: self.clock });
+        Replaced { number: self.clock, before }
+    }
+
+    /// The store has not looked at its Parse. Nothing changes where another has been prepared since.
+    pub(crate) fn unput_unnamed(&mut self, replaced: Replaced) {
+        if self.unnamed.as_ref().is_some_and(|unnamed| unnamed.number == replaced.number) {
+            self.unnamed = replaced.before;
+        }
+    }
+}
+
+/// What an unnamed statement has taken the place of.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    number: u64,
+    before: Option<Unnamed>,
 }
 
 /// A portal: a statement with its values, permitted and recorded.
@@ -279,6 +300,11 @@ impl Portal {
     /// An Execute has been sent.
     pub(crate) fn execute(&self) {
         self.run().running = true;
+    }
+
+    /// Whether it has come to its end.
+    pub(crate) fn is_done(&self) -> bool {
+        self.run().permit.is_none()
     }
 
     /// Rows have been passed on.
@@ -338,6 +364,21 @@ mod tests {
         named.put("a", Arc::clone(&third));
         named.unput("a", &second, before);
         assert_eq!(named.get("a").map(|value| **value), Some(3));
+    }
+
+    #[test]
+    fn unnamed_statement_is_taken_back_unless_there_is_another() {
+        let mut cache = Cache::new(2);
+        cache.put_unnamed(key("a"));
+        let second = cache.put_unnamed(key("b"));
+        cache.unput_unnamed(second);
+        assert!(cache.is_unnamed(&key("a")));
+
+        // The same text again, in a later segment that is not skipped.
+        let second = cache.put_unnamed(key("b"));
+        cache.put_unnamed(key("b"));
+        cache.unput_unnamed(second);
+        assert!(cache.is_unnamed(&key("b")));
     }
 
     #[test]

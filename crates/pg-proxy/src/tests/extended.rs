@@ -255,3 +255,44 @@ async fn every_statement_is_recorded_before_and_after() {
     assert_eq!(count("\"outcome\":\"done\",\"rows\":5"), 1);
     assert_eq!(count("\"outcome\":\"unknown\""), 0);
 }
+
+#[tokio::test]
+async fn pattern_that_is_bound_is_looked_at() {
+    let gateway = Gateway::start().await;
+    let client = gateway.connect().await;
+    let statement = client.prepare("select n from numbers where word like $1").await.unwrap();
+    assert_eq!(client.query(&statement, &[&"word 99%"]).await.unwrap().len(), 11);
+    assert_eq!(client.query(&statement, &[&None::<&str>]).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn long_pipeline() {
+    let gateway = Gateway::start().await;
+    let mut raw = gateway.raw().await;
+    raw.parse("s", "select 1");
+    for _ in 0..20_000 {
+        raw.bind("", "s").execute("", 0);
+    }
+    raw.sync();
+    let answers = raw.answers(1).await;
+    assert_eq!(answers.iter().filter(|answer| *answer == "SELECT 1").count(), 20_000);
+}
+
+#[tokio::test]
+async fn unnamed_statement_of_another_session_is_never_run() {
+    let mut settings = Settings::default();
+    settings.pool.pool_size_max = 1;
+    let gateway = Gateway::start_with(settings).await;
+    let (mut one, mut two) = (gateway.raw().await, gateway.raw().await);
+    one.parse("", "select n from numbers").sync();
+    assert_eq!(one.answers(1).await, ["parsed", "ready I"]);
+    // The Parse is skipped, so what the connection has is still that of the other.
+    two.parse("a", FAILS).bind("", "a").execute("", 0);
+    two.parse("", "select 2").bind("", "").execute("", 0).sync();
+    two.bind("", "").execute("", 0).sync().describe(Statement("")).sync();
+    let expected =
+        ["parsed", "bound", "error 22012", "ready I", "error 26000", "ready I", "error 26000", "ready I"];
+    assert_eq!(two.answers(3).await, expected);
+    one.bind("", "").execute("", 2).sync();
+    assert_eq!(one.answers(1).await, ["bound", "rows 2", "suspended", "ready I"]);
+}

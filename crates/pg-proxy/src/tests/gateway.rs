@@ -147,6 +147,12 @@ pub(super) struct Raw {
 
 impl Raw {
     pub(super) async fn connect(port: u16, parameters: &[(&str, &str)]) -> Self {
+        let mut all = vec![("user", "alice"), ("database", "crm")];
+        all.extend(parameters);
+        Self::connect_as(port, &all).await
+    }
+
+    pub(super) async fn connect_as(port: u16, parameters: &[(&str, &str)]) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let mut raw = Self {
             stream,
@@ -155,9 +161,7 @@ impl Raw {
             key: (0, Vec::new()),
             parameters: Vec::new(),
         };
-        let mut all = vec![("user", "alice"), ("database", "crm")];
-        all.extend(parameters);
-        front::startup(&mut raw.out, &all).unwrap();
+        front::startup(&mut raw.out, parameters).unwrap();
         let mut scram = ScramSha256::new(b"alice", ChannelBinding::unsupported());
         loop {
             raw.send().await;

@@ -5,6 +5,7 @@ mod catalog;
 mod extended;
 mod frame;
 mod gateway;
+mod parity;
 mod policy;
 mod pool;
 mod scram;

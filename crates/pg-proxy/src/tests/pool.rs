@@ -190,3 +190,12 @@ async fn messages_that_have_no_place() {
     short.out.extend_from_slice(b"B\0\0\0\x05x");
     assert_eq!(short.answers(1).await, ["error 08P01", "end"]);
 }
+
+#[tokio::test]
+async fn what_was_asked_before_a_goodbye_is_done() {
+    let gateway = Gateway::start().await;
+    let mut raw = gateway.raw().await;
+    raw.query("select count(*) from numbers");
+    front::terminate(&mut raw.out);
+    assert_eq!(raw.answers(2).await, ["columns 1", "rows 1", "SELECT 1", "ready I", "end"]);
+}
