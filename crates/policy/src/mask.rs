@@ -97,7 +97,9 @@ fn constant(
     let fits = match (&value, name) {
         (access::Value::Int(number), "int2") => i16::try_from(*number).is_ok(),
         (access::Value::Int(number), "int4") => i32::try_from(*number).is_ok(),
-        (access::Value::Numeric(number), "float4") => number.parse::<f32>().is_ok_and(f32::is_finite),
+        (access::Value::Numeric(number), "float4") => {
+            number.parse::<f32>().is_ok_and(|float| value::in_range(number, f64::from(float)))
+        }
         (access::Value::Numeric(number), "numeric") => decimal_fits(number, column.typmod),
         (access::Value::Text(text), "varchar" | "bpchar") => length_fits(text, column.typmod),
         _ => true,
@@ -273,7 +275,8 @@ mod tests {
             name: name.into(),
             kind: TypeKind::Base,
         };
-        let types = [ty(21, "int2"), ty(1700, "numeric"), ty(1043, "varchar"), ty(3802, "jsonb")];
+        let types =
+            [ty(21, "int2"), ty(700, "float4"), ty(1700, "numeric"), ty(1043, "varchar"), ty(3802, "jsonb")];
         let catalog =
             Catalog { types: types.into_iter().map(|ty| (ty.oid, ty)).collect(), ..Catalog::default() };
         for (text, oid, typmod, fits) in [
@@ -288,6 +291,8 @@ mod tests {
             ("abcd", 1043, 7, false),
             ("abcd", 1043, -1, true),
             ("{}", 3802, -1, false),
+            ("0.0", 700, -1, true),
+            ("0.00000000000000000000000000000000000000000000000001", 700, -1, false),
         ] {
             let column = Column {
                 name: "c".into(),

@@ -44,10 +44,17 @@ pub(crate) fn value_type(field: &FieldType) -> Option<ValueType> {
 pub(crate) fn read_for(text: &str, field: &FieldType) -> Result<Value, String> {
     let Some(ty) = value_type(field) else { return Err(format!("no value of type {field} can be written")) };
     let value = read(text, ty)?;
-    if *field == FieldType::Float && !text.parse::<f64>().is_ok_and(f64::is_finite) {
+    if *field == FieldType::Float && !text.parse::<f64>().is_ok_and(|number| in_range(text, number)) {
         return Err(format!("`{text}` is out of the range of type {field}"));
     }
     Ok(value)
+}
+
+/// Whether a store takes this text for a float, given what it rounds to: neither too large, nor so small that nothing
+/// is left of it.
+pub(crate) fn in_range(text: &str, number: f64) -> bool {
+    let zero = !text.contains(|c: char| matches!(c, '1'..='9'));
+    number.is_finite() && (zero || number != 0.0)
 }
 
 /// A whole number as a decimal one; any other value as it is.
@@ -229,6 +236,14 @@ mod tests {
         }
         assert!(read_for(&"9".repeat(400), &FieldType::Float).is_err());
         assert!(read_for("1.5", &FieldType::Float).is_ok());
+        assert!(read_for("-0.0", &FieldType::Float).is_ok());
+    }
+
+    #[test]
+    fn a_float_too_small_to_be_read_is_out_of_range() {
+        let tiny = format!("0.{}1", "0".repeat(400));
+        assert!(read_for(&tiny, &FieldType::Float).is_err());
+        assert!(read_for(&tiny, &FieldType::Numeric).is_ok());
     }
 
     #[test]
