@@ -6,8 +6,6 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a type that is not named does not fit")]
 
-use std::sync::Arc;
-
 use access::{
     Catalog, Cell, Column, Comparison, Field, FieldType, Guard, Mask, Operand, Predicate, Refusal,
     RefusalKind, Relation, Value,
@@ -89,7 +87,9 @@ impl<'m> Lower<'m, '_> {
             Mask::Nullify => build.null(),
             Mask::Constant(value) => {
                 let present = build.null_test(build.column(&[&column.name]), false);
-                build.case(vec![(present, build.string(&value.to_string()))], None)
+                let zoned = self.catalog.field_type(column.base_oid) == FieldType::TimestampTz;
+                let ty = if zoned { "timestamptz" } else { "" };
+                build.case(vec![(present, build.string(&written(value, ty)))], None)
             }
             Mask::Partial { first, last, fill } => self.partial(column, *first, *last, *fill),
             Mask::Email { domain_only } => self.email(column, *domain_only),
@@ -197,7 +197,7 @@ impl<'m> Lower<'m, '_> {
                 for value in values {
                     list.push(self.value_for(field, value)?);
                 }
-                build.in_list(self.comparable(field), list)
+                build.in_list(self.beside(field, values), list)
             }
             Predicate::StartsWith(field, prefix) => {
                 let text = build.cast(self.comparable(field), "text");
@@ -215,10 +215,10 @@ impl<'m> Lower<'m, '_> {
     fn compare(&self, comparison: Comparison, left: &Operand, right: &Operand) -> Result<Made<'m>, Refusal> {
         let (left, right) = match (left, right) {
             (Operand::Field(field), Operand::Value(value)) => {
-                (self.comparable(field), self.value_for(field, value)?)
+                (self.beside(field, [value]), self.value_for(field, value)?)
             }
             (Operand::Value(value), Operand::Field(field)) => {
-                (self.value_for(field, value)?, self.comparable(field))
+                (self.value_for(field, value)?, self.beside(field, [value]))
             }
             (Operand::Field(left), Operand::Field(right)) => self.fields(left, right)?,
             (Operand::Value(_), Operand::Value(_)) => return Err(unlowered("a comparison of two values")),
@@ -270,10 +270,20 @@ impl<'m> Lower<'m, '_> {
         if self.nondeterministic(field) { self.build.collate(column, "pg_catalog", "C") } else { column }
     }
 
+    /// A field where it is compared with these values: `char(n)` as text where one of them ends in a blank, which such a
+    /// field never does and its own comparison does not see.
+    fn beside<'v>(&self, field: &Field, values: impl IntoIterator<Item = &'v Value>) -> Made<'m> {
+        let blank = values.into_iter().any(ends_in_blank);
+        let comparable = self.comparable(field);
+        if blank && self.is_blank_padded(field) { self.build.cast(comparable, "text") } else { comparable }
+    }
+
     /// A value as a literal of a type that the field compares with, without a cast of the field that could fail.
     fn value_for(&self, field: &Field, value: &Value) -> Result<Made<'m>, Refusal> {
         let ty = match (&field.ty, value) {
-            (FieldType::Text, Value::Text(_)) if self.is_blank_padded(field) => "bpchar",
+            (FieldType::Text, Value::Text(_)) if self.is_blank_padded(field) && !ends_in_blank(value) => {
+                "bpchar"
+            }
             (FieldType::Text, Value::Text(_)) => "text",
             (FieldType::Int, Value::Int(_)) => "int8",
             (FieldType::Int | FieldType::Numeric, Value::Int(_) | Value::Numeric(_)) => "numeric",
@@ -325,6 +335,10 @@ impl<'m> Lower<'m, '_> {
     }
 }
 
+fn ends_in_blank(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if text.ends_with(' '))
+}
+
 /// A domain is shown as its base type, wherever it is shown: a value of it beside a mask would lose its length, and a
 /// cast back to it can fail.
 fn is_domain(column: &Column) -> bool {
@@ -334,14 +348,13 @@ fn is_domain(column: &Column) -> bool {
 /// A value as a literal of a type of `pg_catalog`: the one encoder for each type. All forms read the same under every
 /// setting of the session.
 pub(crate) fn literal<'m>(build: &Build<'m>, value: &Value, ty: &str) -> Unique<'m, Node<'m>> {
-    let text: Arc<str> = match value {
-        Value::Text(text) | Value::Numeric(text) | Value::Date(text) | Value::Uuid(text) => text.clone(),
-        Value::Int(number) => number.to_string().into(),
-        Value::Bool(truth) => if *truth { "true" } else { "false" }.into(),
-        Value::Timestamp(text) => text.clone(),
-    };
-    let text = if ty == "timestamptz" { format!("{text}+00").into() } else { text };
-    build.cast(build.string(&text), ty)
+    build.cast(build.string(&written(value, ty)), ty)
+}
+
+/// The text of a value. A moment says that it is UTC, or it would be one of the session's time zone.
+fn written(value: &Value, ty: &str) -> String {
+    let zone = if ty == "timestamptz" { "+00" } else { "" };
+    format!("{value}{zone}")
 }
 
 /// `%`, `_` and `\` stand for themselves.
