@@ -125,7 +125,7 @@ impl Analyzer<'_> {
                     if let Some(sent) = &item.sent_alias {
                         self.edits.add(column, Edit::Column(vec![sent.clone()]));
                     }
-                    Ok(self.row(&item))
+                    self.row(&item, column.location)
                 }
                 Some(Found::Open) => Ok(self.unknown(column.location)),
                 None => Err(missing(&fields, column.location)),
@@ -159,7 +159,7 @@ impl Analyzer<'_> {
             let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
             self.edits.add(column, Edit::Star(alias));
         }
-        Ok(self.row(&item))
+        self.row(&item, column.location)
     }
 
     /// `c`, `s.c` or `d.s.c` before a column or a star.
@@ -179,7 +179,11 @@ impl Analyzer<'_> {
     }
 
     /// A whole row: all of its columns.
-    fn row(&mut self, item: &Item) -> Facts {
+    fn row(&mut self, item: &Item, location: i32) -> Result<Facts, Refusal> {
+        if item.renamed {
+            return Err(unsupported("a whole row of a relation with other names for its columns", location)
+                .hint("leave out the names behind the alias"));
+        }
         let mut facts = Facts::of(Ty::Any);
         for column in &item.columns {
             facts.absorb(&column.facts);
@@ -188,7 +192,7 @@ impl Analyzer<'_> {
         }
         self.note_filtered(facts.filtered);
         facts.collation = Collation::Default;
-        facts
+        Ok(facts)
     }
 
     /// Perhaps a column of a function's result, perhaps one of an outer query: the worst of both.

@@ -77,7 +77,14 @@ impl Analyzer<'_> {
             alias = given.aliasname().unwrap_or_default().into();
             columns = renamed(columns, given.colnames());
         }
-        Some(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open: cte.open }))
+        Some(Sight::of(Item {
+            alias,
+            schema: None,
+            sent_alias: None,
+            columns,
+            open: cte.open,
+            renamed: false,
+        }))
     }
 
     /// A relation: from here on it is its guard.
@@ -131,7 +138,9 @@ impl Analyzer<'_> {
                 (name.clone(), Some(schema.clone()), self.distinct_alias(&name, &schema))
             }
         };
+        let mut is_renamed = false;
         if let Some(given) = range.alias() {
+            is_renamed = !given.colnames().is_empty();
             columns = renamed(columns, given.colnames());
         }
         let edit = Edit::Guard {
@@ -140,7 +149,7 @@ impl Analyzer<'_> {
             alias: sent_alias.clone().or_else(|| range.alias().is_none().then(|| alias.clone())),
         };
         self.edits.add(range, edit);
-        Ok(Sight::of(Item { alias, schema, sent_alias, columns, open: false }))
+        Ok(Sight::of(Item { alias, schema, sent_alias, columns, open: false, renamed: is_renamed }))
     }
 
     /// Two relations of one name from two schemas, legal without aliases: the later ones get an alias that differs.
@@ -173,7 +182,14 @@ impl Analyzer<'_> {
         };
         let columns = renamed(columns, alias.colnames());
         let alias = alias.aliasname().unwrap_or_default().into();
-        Ok(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open: body.open }))
+        Ok(Sight::of(Item {
+            alias,
+            schema: None,
+            sent_alias: None,
+            columns,
+            open: body.open,
+            renamed: false,
+        }))
     }
 
     /// `f(…)`, `ROWS FROM (…)`: its arguments may read what stands to the left, and then run before filters do.
@@ -228,7 +244,7 @@ impl Analyzer<'_> {
             }
             None => columns.first().map_or_else(|| "".into(), |column| column.name.clone()),
         };
-        Ok(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open }))
+        Ok(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open, renamed: false }))
     }
 
     /// `AS t (a int, b text)`: names and types that the client gives.
@@ -288,13 +304,21 @@ impl Analyzer<'_> {
         if let Some(alias) = join.alias() {
             let columns = renamed(columns, alias.colnames());
             let alias = alias.aliasname().unwrap_or_default().into();
-            return Ok(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open }));
+            return Ok(Sight::of(Item {
+                alias,
+                schema: None,
+                sent_alias: None,
+                columns,
+                open,
+                renamed: false,
+            }));
         }
         let mut items = one_side.items.clone();
         items.extend(other_side.items);
         if let Some(alias) = join.join_using_alias() {
             let alias = alias.aliasname().unwrap_or_default().into();
-            let item = Item { alias, schema: None, sent_alias: None, columns: merged, open: false };
+            let item =
+                Item { alias, schema: None, sent_alias: None, columns: merged, open: false, renamed: false };
             items.push(Rc::new(item));
         }
         Ok(Sight { items, columns, open })

@@ -123,6 +123,8 @@ pub(crate) struct Item {
     pub(crate) columns: Vec<Seen>,
     /// Whether it may have more columns than those known, as a function's result can.
     pub(crate) open: bool,
+    /// Whether it is a relation whose columns have other names here: a whole row of it has the relation's own.
+    pub(crate) renamed: bool,
 }
 
 /// What one FROM item, or a join of several, brings into sight.
