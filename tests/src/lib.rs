@@ -22,3 +22,5 @@ mod safe_list;
 mod sessions;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod totality;

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Numeric,
     Float8,
     Text,
+    /// Text under a collation that takes two cases for one.
+    Folded,
     Varchar(usize),
     Char(usize),
     Bool,
@@ -47,7 +49,7 @@ pub(crate) enum Class {
     Other,
 }
 
-pub(crate) const ALL: [Kind; 20] = [
+pub(crate) const ALL: [Kind; 21] = [
     Kind::Int2,
     Kind::Int4,
     Kind::Int8,
@@ -55,6 +57,7 @@ pub(crate) const ALL: [Kind; 20] = [
     Kind::Numeric,
     Kind::Float8,
     Kind::Text,
+    Kind::Folded,
     Kind::Varchar(3),
     Kind::Varchar(12),
     Kind::Char(5),
@@ -73,7 +76,8 @@ pub(crate) const ALL: [Kind; 20] = [
 /// The types that [`Kind::Mood`], [`Kind::Code`] and [`Kind::Count`] stand for.
 pub(crate) const TYPES: &str = "create type shop.mood as enum ('low', 'mid', 'high');
 create domain shop.code as varchar(8) check (value <> 'forbidden');
-create domain shop.counter as int4;";
+create domain shop.counter as int4;
+create collation shop.folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);";
 
 impl Kind {
     /// The type of a column.
@@ -95,6 +99,7 @@ impl Kind {
             Self::Numeric => "numeric".to_owned(),
             Self::Float8 => "float8".to_owned(),
             Self::Text => "text".to_owned(),
+            Self::Folded => "text collate shop.folded".to_owned(),
             Self::Varchar(length) => format!("varchar({length})"),
             Self::Char(length) => format!("char({length})"),
             Self::Bool => "bool".to_owned(),
@@ -114,7 +119,7 @@ impl Kind {
             Self::Int2 | Self::Int4 | Self::Int8 | Self::Count => Class::Int,
             Self::Money | Self::Numeric => Class::Numeric,
             Self::Float8 => Class::Float,
-            Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Code => Class::Text,
+            Self::Text | Self::Folded | Self::Varchar(_) | Self::Char(_) | Self::Code => Class::Text,
             Self::Bool => Class::Bool,
             Self::Date => Class::Date,
             Self::Timestamp => Class::Timestamp,
@@ -166,6 +171,8 @@ impl Kind {
             (Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Code, true) => {
                 &["", "😀é", "it's", "a\\b", "%_", "a\nb", "a@b@c", "@", "İ"]
             }
+            // No two of them are equal under the collation, or either could stand for both.
+            (Self::Folded, _) => &["a", "b", "EU", "US", "x@y", "0", "", "😀"],
             (Self::Varchar(3), false) => &["a", "ab", "EU", "US", "1", "a@b", "0"],
             (Self::Char(_), false) => &["a", "EU", "US", "abcd", "12345", "a@b"],
             (Self::Text | Self::Varchar(_) | Self::Code, false) => {
@@ -216,7 +223,8 @@ impl Class {
     /// The order of two values in their source texts.
     pub(crate) fn order(self, left: &str, right: &str) -> Ordering {
         match self {
-            Self::Int | Self::Numeric | Self::Float => number(left).cmp(&number(right)),
+            Self::Int | Self::Numeric => Number::read(left).cmp(&Number::read(right)),
+            Self::Float => float(left).total_cmp(&float(right)),
             Self::Date | Self::Timestamp | Self::TimestampTz => moment(left).cmp(&moment(right)),
             Self::Bool => truth(left).cmp(&truth(right)),
             Self::Text | Self::Uuid | Self::Texts | Self::Other => left.cmp(right),
@@ -229,27 +237,82 @@ pub(crate) fn truth(text: &str) -> bool {
     text.starts_with('t')
 }
 
-/// A number's place: minus infinity, finite ones in millionths, huge ones, infinity, and NaN above all.
-fn number(text: &str) -> (u8, i128) {
-    match text {
-        "-Infinity" => (0, 0),
-        "Infinity" => (3, 0),
-        "NaN" => (4, 0),
-        _ if text == HUGE || text.contains('e') => (2, 0),
-        _ => {
-            let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-            let digits = format!("{whole}{fraction:0<6}");
-            (1, digits.parse().unwrap())
+/// A number of any size, without an exponent in its text; infinity is above all of them, and NaN above that.
+#[derive(Debug, PartialEq, Eq)]
+enum Number {
+    BelowAll,
+    /// Whether it is negative, how many digits stand before the point, and the digits without zeros at either end.
+    Finite(bool, i64, String),
+    AboveAll,
+    NaN,
+}
+
+impl Number {
+    fn read(text: &str) -> Self {
+        match text {
+            "-Infinity" => return Self::BelowAll,
+            "Infinity" => return Self::AboveAll,
+            "NaN" => return Self::NaN,
+            _ => {}
+        }
+        let plain = text.trim_start_matches('-');
+        let (whole, fraction) = plain.split_once('.').unwrap_or((plain, ""));
+        let digits = format!("{whole}{fraction}");
+        let significant = digits.trim_start_matches('0');
+        let places =
+            i64::try_from(whole.len()).unwrap() - i64::try_from(digits.len() - significant.len()).unwrap();
+        let significant = significant.trim_end_matches('0').to_owned();
+        let zero = significant.is_empty();
+        Self::Finite(!zero && text.starts_with('-'), if zero { i64::MIN } else { places }, significant)
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::BelowAll => 0,
+            Self::Finite(..) => 1,
+            Self::AboveAll => 2,
+            Self::NaN => 3,
         }
     }
 }
 
-/// A moment's place: years before Christ stand before the others.
-fn moment(text: &str) -> (u8, &str) {
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Finite(true, ..), Self::Finite(false, ..)) => Ordering::Less,
+            (Self::Finite(false, ..), Self::Finite(true, ..)) => Ordering::Greater,
+            (Self::Finite(negative, places, digits), Self::Finite(_, other_places, other)) => {
+                let order = places.cmp(other_places).then_with(|| digits.cmp(other));
+                if *negative { order.reverse() } else { order }
+            }
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+}
+
+/// NaN is equal to itself and above all, and the two zeros are one.
+fn float(text: &str) -> f64 {
+    let number: f64 = text.parse().unwrap();
+    if number.is_nan() { f64::NAN } else { number + 0.0 }
+}
+
+/// A moment's place: the infinities around all years, and years before Christ below zero.
+fn moment(text: &str) -> (u8, i64, &str) {
     match text {
-        "-infinity" => (0, ""),
-        "infinity" => (3, ""),
-        _ if text.ends_with("BC") => (1, text),
-        _ => (2, text),
+        "-infinity" => return (0, 0, ""),
+        "infinity" => return (2, 0, ""),
+        _ => {}
+    }
+    let (year, rest) = text.split_once('-').unwrap();
+    let year: i64 = year.parse().unwrap();
+    match rest.strip_suffix(" BC") {
+        Some(rest) => (1, 1 - year, rest),
+        None => (1, year, rest),
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Shown {
     pub(crate) name: String,
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Vec<Cell>>,
+    /// What the first cell of these rows holds in the store: a number that no other row has.
+    pub(crate) stored: Vec<String>,
     /// The primary key, where all of it is shown in clear.
     pub(crate) key: Vec<String>,
     pub(crate) partitioned: bool,
@@ -56,6 +58,7 @@ pub(crate) fn sight(rules: &Rules, tables: &[Table], at: usize, person: &Person)
         name: table.name.clone(),
         columns: fields.iter().map(|field| table.columns[field.place].clone()).collect(),
         rows: stored.iter().map(row).collect(),
+        stored: stored.iter().filter_map(|cells| cells[0].clone()).collect(),
         key: key.iter().map(|place| table.columns[*place].name.clone()).collect(),
         partitioned: table.partitioned.is_some(),
     };
@@ -198,6 +201,11 @@ fn lineage(class: &'static str) -> impl Iterator<Item = &'static str> {
 }
 
 impl Shown {
+    /// Whether it holds a part of the rows of another.
+    pub(crate) fn is_partition(&self) -> bool {
+        self.name.contains('_')
+    }
+
     pub(crate) fn path(&self) -> String {
         format!("{}.{}", self.schema, self.name)
     }

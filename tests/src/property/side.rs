@@ -92,6 +92,14 @@ impl Side {
         }
     }
 
+    /// Runs a query inside a transaction, under settings that end with it.
+    pub(crate) async fn run_again(&mut self, text: &str, query: &Query, settings: &'static str) -> Outcome {
+        if !settings.is_empty() {
+            self.client.batch_execute(settings).await.unwrap();
+        }
+        self.run(text, query, Manner { settings: self.settings, prepared: true }).await
+    }
+
     async fn try_run(&mut self, text: &str, query: &Query, prepared: bool) -> Result<Outcome, Error> {
         let types: Vec<Type> =
             query.parameters.iter().map(|(ty, _)| Type::from_oid(oid(*ty)).unwrap()).collect();
@@ -121,9 +129,9 @@ impl Side {
         let types = if types.is_empty() { String::new() } else { format!(" ({})", types.join(", ")) };
         let values = if values.is_empty() { String::new() } else { format!(" ({})", values.join(", ")) };
         self.client.batch_execute(&format!("prepare {name}{types} as {text}")).await?;
-        let ran = self.client.simple_query(&format!("execute {name}{values}")).await;
+        let ran = self.client.simple_query(&format!("execute {name}{values}")).await?;
         self.client.batch_execute(&format!("deallocate {name}")).await?;
-        Ok(Outcome::Rows { columns, rows: rows(ran?) })
+        Ok(Outcome::Rows { columns, rows: rows(ran) })
     }
 }
 
@@ -202,6 +210,11 @@ impl Outcome {
 
     pub(crate) fn failed(&self) -> bool {
         matches!(self, Self::Failed { .. })
+    }
+
+    /// Whether it failed on a value, rather than on how the query is written.
+    pub(crate) fn failed_on_a_value(&self) -> bool {
+        matches!(self, Self::Failed { code, .. } if matches!(class(code), Some("21" | "22")))
     }
 
     /// Whether it ran into the limit of time.

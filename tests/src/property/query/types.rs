@@ -56,7 +56,7 @@ impl Ty {
             Kind::Int8 => Self::Int8,
             Kind::Money | Kind::Numeric => Self::Numeric,
             Kind::Float8 => Self::Float8,
-            Kind::Text => Self::Text,
+            Kind::Text | Kind::Folded => Self::Text,
             Kind::Varchar(_) | Kind::Code => Self::Varchar,
             Kind::Char(_) => Self::Char,
             Kind::Bool => Self::Bool,
