@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use testkit::workspace;
+use testkit::postgres::SUPERUSER;
+use testkit::{Database, workspace};
 use tokio_postgres::SimpleQueryMessage;
 
-use crate::gateway::{Gateway, PASSWORD};
+use crate::gateway::{Gateway, PASSWORD, Setup};
 
 /// The first statement of the policy page's tests, and what alice gets for it.
 const ASKED: &str = "select id, ssn from customers order by id";
@@ -104,16 +105,25 @@ fn psycopg_works_in_text_binary_and_pipelines() {
 #[test]
 fn pgbench_selects_in_its_three_modes() {
     let Some(pgbench) = client("pgbench") else { return };
-    let gateway = Gateway::shared();
-    let script = workspace::fixture("pgbench/select.sql");
+    let policy = workspace::fixture("policies/pgbench");
+    let gateway = Gateway::start_with(&Setup { policy, fill: Some(fill_for_pgbench), ..Setup::default() });
     for mode in ["simple", "extended", "prepared"] {
         let mut command = Command::new(&pgbench);
-        command.args(["-n", "-c", "4", "-j", "2", "-t", "200", "-M", mode, "-f"]).arg(&script);
-        let output = with_login(&mut command, gateway, "alice").output().unwrap();
+        command.args(["-S", "-c", "4", "-j", "2", "-t", "200", "-n", "-M", mode]);
+        let output = with_login(&mut command, &gateway, "alice").output().unwrap();
         let said = stdout(&output);
         assert!(output.status.success(), "{mode}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(said.contains("actually processed: 800/800"), "{mode}: {said}");
     }
+}
+
+/// `pgbench -i`, by the store's owner.
+fn fill_for_pgbench(store: &Database<'_>) {
+    let mut command = Command::new(testkit::postgres::program("pgbench"));
+    command.args(["-i", "-q", "-h"]).arg(store.server().socket_folder());
+    command.args(["-p", &store.server().port().to_string(), "-U", SUPERUSER, &store.name]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn stdout(output: &Output) -> String {

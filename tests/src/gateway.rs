@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) fixture: &'static str,
     /// Statements that the store's owner runs before anything starts.
     pub(crate) prepare: Vec<String>,
+    /// What else the owner does to the store.
+    pub(crate) fill: Option<fn(&Database<'_>)>,
     /// Connections upstream, where there is another limit than the default.
     pub(crate) pool: Option<u32>,
     /// Where the record goes, where that is not a file of its own.
@@ -47,6 +49,7 @@ impl Default for Setup {
             policy: workspace::root().join("policies/demo"),
             fixture: "crm",
             prepare: Vec::new(),
+            fill: None,
             pool: None,
             record: None,
         }
@@ -69,6 +72,9 @@ impl Gateway {
         let store = Postgres::shared().database_with(setup.fixture);
         for statements in &setup.prepare {
             store.run(statements);
+        }
+        if let Some(fill) = setup.fill {
+            fill(&store);
         }
         let folder = tempfile::Builder::new().prefix("vg-").tempdir().unwrap().keep();
         copy_files(&setup.policy, &folder.join("policy"));
