@@ -137,10 +137,15 @@ impl Gateway {
         self.folder.join("policy")
     }
 
+    /// Its configuration.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.folder.join("veilgate.yaml")
+    }
+
     /// Has the gateway read its policy anew, and waits until it says what came of it.
     pub(crate) fn reload(&self) -> bool {
         let mut reload = std::process::Command::new(executable());
-        reload.arg("reload").arg("--config").arg(self.folder.join("veilgate.yaml"));
+        reload.arg("reload").arg("--config").arg(self.configuration());
         reload.output().unwrap().status.success()
     }
 

@@ -9,6 +9,8 @@ mod cases;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod limits;
