@@ -25,7 +25,7 @@ use testkit::Postgres;
 use trial::{Sides, Strength, Tally};
 
 /// Worlds where nobody says how long to go on, and queries in each.
-const WORLDS: u64 = 100;
+const WORLDS: u64 = 80;
 const FAILURES_MAX: u64 = 3;
 /// At most so many queries of a hundred are refused, or the generator asks for what is not there.
 const REFUSED_MAX: usize = 35;

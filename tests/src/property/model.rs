@@ -4,7 +4,7 @@ use super::kind::Kind;
 use super::mask::{Mask, capped};
 use super::people::Person;
 use super::rules::{Key, Rule, RuleKind, Rules};
-use super::world::{Cell, Column, OWN_PARTITION, Table, inserted};
+use super::world::{Cell, Column, OWN_PARTITION, Spread, Table, inserted};
 
 /// A relation as the caller sees it.
 #[derive(Debug, Clone)]
@@ -17,7 +17,8 @@ pub(crate) struct Shown {
     pub(crate) stored: Vec<String>,
     /// The primary key, where all of it is shown in clear.
     pub(crate) key: Vec<String>,
-    pub(crate) partitioned: bool,
+    /// Whether there are tables behind it.
+    pub(crate) spread: bool,
 }
 
 /// What becomes of a table.
@@ -60,18 +61,33 @@ pub(crate) fn sight(rules: &Rules, tables: &[Table], at: usize, person: &Person)
         rows: stored.iter().map(row).collect(),
         stored: stored.iter().filter_map(|cells| cells[0].clone()).collect(),
         key: key.iter().map(|place| table.columns[*place].name.clone()).collect(),
-        partitioned: table.partitioned.is_some(),
+        spread: table.spread != Spread::Whole,
     };
     let mut shown = vec![whole];
-    for (suffix, own) in [("own", true), ("rest", false)] {
-        let Some(by) = table.partitioned else { break };
-        let there = |cells: &Vec<Cell>| (cells[by].as_deref() == Some(OWN_PARTITION)) == own;
-        let rows = stored.iter().zip(&shown[0].rows).filter(|(stored, _)| there(stored));
+    for (suffix, holds) in parts(table) {
+        let rows = stored.iter().zip(&shown[0].rows).filter(|(stored, _)| holds(stored));
         let rows = rows.map(|(_, shown)| shown.clone()).collect();
         let name = format!("{}_{suffix}", table.name);
-        shown.push(Shown { name, rows, partitioned: false, ..shown[0].clone() });
+        shown.push(Shown { name, rows, spread: false, ..shown[0].clone() });
     }
     Sight::Shown(shown)
+}
+
+type Holds = Box<dyn Fn(&[Cell]) -> bool>;
+
+/// The tables behind a table, by the ends of their names, and which of its rows each holds.
+fn parts(table: &Table) -> Vec<(&'static str, Holds)> {
+    match table.spread {
+        Spread::Whole => Vec::new(),
+        Spread::Partitioned(by) => {
+            let own = move |cells: &[Cell]| cells[by].as_deref() == Some(OWN_PARTITION);
+            vec![("own", Box::new(own)), ("rest", Box::new(move |cells| !own(cells)))]
+        }
+        Spread::Inherited(at) => {
+            let first: Vec<Cell> = table.rows[at..].iter().map(|row| row[0].clone()).collect();
+            vec![("kid", Box::new(move |cells| first.contains(&cells[0])))]
+        }
+    }
 }
 
 /// Whether a rule admits a row.

@@ -21,10 +21,21 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Vec<Cell>>,
     /// The columns of the primary key, by place.
     pub(crate) key: Vec<usize>,
-    /// The column that it is partitioned by.
-    pub(crate) partitioned: Option<usize>,
+    /// How its rows are spread over tables behind it.
+    pub(crate) spread: Spread,
     /// Further statements: indexes.
     pub(crate) extras: Vec<String>,
+}
+
+/// The tables behind a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spread {
+    /// There are none.
+    Whole,
+    /// Partitions by this column.
+    Partitioned(usize),
+    /// A child that inherits, with a column of its own; it holds the rows from this one on.
+    Inherited(usize),
 }
 
 /// The value of the partition column that has a partition of its own.
@@ -40,15 +51,24 @@ pub(crate) fn tables(dice: &mut Dice) -> Vec<Table> {
     if dice.chance(25) {
         tables.push(table(dice, "side", "t0".to_owned()));
     }
-    if let Some(table) = tables.first_mut().filter(|_| dice.chance(40)) {
-        table.partitioned = Some(1);
-        // The key of a partitioned table holds what it is partitioned by.
-        table.key = if table.key.is_empty() { Vec::new() } else { vec![0, 1] };
-        for row in &mut table.rows {
-            row[1].get_or_insert_with(|| "US".to_owned());
-        }
+    if dice.chance(40) {
+        partition(&mut tables[0]);
+    }
+    if dice.chance(25) {
+        let at = dice.below(tables[1].rows.len() + 1);
+        // Its key says nothing of the rows of its child.
+        tables[1] = Table { spread: Spread::Inherited(at), key: Vec::new(), ..tables[1].clone() };
     }
     tables
+}
+
+fn partition(table: &mut Table) {
+    table.spread = Spread::Partitioned(1);
+    // The key of a partitioned table holds what it is partitioned by.
+    table.key = if table.key.is_empty() { Vec::new() } else { vec![0, 1] };
+    for row in &mut table.rows {
+        row[1].get_or_insert_with(|| "US".to_owned());
+    }
 }
 
 fn table(dice: &mut Dice, schema: &'static str, name: String) -> Table {
@@ -65,7 +85,7 @@ fn table(dice: &mut Dice, schema: &'static str, name: String) -> Table {
     }
     let rows = (0..dice.below(ROWS_MAX + 1)).map(|at| row(dice, &columns, at)).collect();
     let mut table =
-        Table { schema, name, columns, rows, key: Vec::new(), partitioned: None, extras: Vec::new() };
+        Table { schema, name, columns, rows, key: Vec::new(), spread: Spread::Whole, extras: Vec::new() };
     if keyed {
         table.key = vec![0];
     }
@@ -147,17 +167,26 @@ impl Table {
             let names: Vec<String> = self.key.iter().map(|at| self.columns[*at].quoted()).collect();
             parts.push(format!("primary key ({})", names.join(", ")));
         }
-        let by = self
-            .partitioned
-            .map_or(String::new(), |at| format!(" partition by list ({})", self.columns[at].quoted()));
+        let by = match self.spread {
+            Spread::Partitioned(at) => format!(" partition by list ({})", self.columns[at].quoted()),
+            Spread::Whole | Spread::Inherited(_) => String::new(),
+        };
         let mut made = vec![format!("create table {path} ({}){by}", parts.join(", "))];
-        if self.partitioned.is_some() {
-            made.push(format!(
-                "create table {path}_own partition of {path} for values in ('{OWN_PARTITION}')"
-            ));
-            made.push(format!("create table {path}_rest partition of {path} default"));
+        match self.spread {
+            Spread::Whole => made.extend(inserted(&path, &self.columns, &self.rows)),
+            Spread::Partitioned(_) => {
+                made.push(format!(
+                    "create table {path}_own partition of {path} for values in ('{OWN_PARTITION}')"
+                ));
+                made.push(format!("create table {path}_rest partition of {path} default"));
+                made.extend(inserted(&path, &self.columns, &self.rows));
+            }
+            Spread::Inherited(at) => {
+                made.push(format!("create table {path}_kid (extra int4 default 7) inherits ({path})"));
+                made.extend(inserted(&path, &self.columns, &self.rows[..at]));
+                made.extend(inserted(&format!("{path}_kid"), &self.columns, &self.rows[at..]));
+            }
         }
-        made.extend(inserted(&path, &self.columns, &self.rows));
         made.extend(self.extras.iter().cloned());
         made
     }

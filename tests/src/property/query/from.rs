@@ -159,7 +159,8 @@ impl Writer<'_> {
         let qualified = relation.schema != "shop" || shadowed || self.dice.chance(25);
         let path = format!("{}.{name}", relation.schema);
         let written = if qualified { path.clone() } else { name.clone() };
-        let only = if !relation.partitioned && self.dice.chance(4) { "ONLY " } else { "" };
+        let written = self.otherwise_written(written);
+        let only = if !relation.spread && self.dice.chance(4) { "ONLY " } else { "" };
         let columns = columns(&relation);
         let taken = self.levels.iter().any(|level| level.items.iter().any(|item| item.alias == name));
         if taken || self.dice.chance(60) {
@@ -170,6 +171,17 @@ impl Writer<'_> {
         }
         let key = key(&relation);
         (format!("{only}{written}"), Item { alias: name, path: Some(path), columns, key })
+    }
+
+    /// Names mean the same in other letters, in quotes, and with their letters escaped.
+    fn otherwise_written(&mut self, written: String) -> String {
+        let parts = written.split('.');
+        match self.dice.below(20) {
+            0 => written.to_uppercase(),
+            1 => parts.map(|part| format!("\"{part}\"")).collect::<Vec<_>>().join("."),
+            2 => parts.map(escaped).collect::<Vec<_>>().join("."),
+            _ => written,
+        }
     }
 
     /// A relation under a name of its own, sometimes with other names for its first columns.
@@ -227,6 +239,13 @@ impl Writer<'_> {
         }
         (format!("{call} AS {alias} (x)"), Item { alias, path: None, columns, key: Vec::new() })
     }
+}
+
+/// A name with its first letter by number.
+fn escaped(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map_or(0, u32::from);
+    format!("U&\"\\{first:04x}{}\"", letters.as_str())
 }
 
 /// Where no row is there, none is shown in clear.
