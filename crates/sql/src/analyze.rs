@@ -9,7 +9,7 @@
     reason = "a node that is not named is refused, or changes nothing"
 )]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -83,6 +83,8 @@ pub(crate) struct Mention {
     pub(crate) guard: usize,
     /// The relation that is named.
     pub(crate) relation: Arc<access::Relation>,
+    /// The columns that the statement uses: the others are not sent.
+    pub(crate) used: HashSet<Arc<str>>,
 }
 
 pub(crate) struct Analyzer<'a> {
@@ -475,6 +477,9 @@ impl<'a> Analyzer<'a> {
     /// Remembers the use of a relation's plain column.
     pub(crate) fn note_use(&mut self, facts: &Facts, path: Vec<Arc<str>>) {
         let Some(origin) = &facts.origin else { return };
+        if let Some(mention) = self.mentions.get_mut(origin.mention) {
+            mention.used.insert(origin.column.clone());
+        }
         // A subquery may use a column of a query around it.
         for used in self.used.iter_mut().flatten() {
             used.push(Use { origin: origin.clone(), path: path.clone() });

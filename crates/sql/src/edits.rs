@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use access::{Catalog, Guards, Refusal, Relation};
+use access::{Catalog, Guards, Refusal};
 use pg_raw_parse::make::MemoryToken;
 use pg_raw_parse::transform::{
     Assignable, Transform, transform_node, transform_res_target, transform_select_stmt,
 };
 use pg_raw_parse::{Node, NodeMut, nodes};
 
+use crate::analyze::Mention;
 use crate::build::Build;
 use crate::lower;
 
@@ -18,10 +19,8 @@ use crate::lower;
 pub(crate) enum Edit {
     /// A relation in FROM becomes its guard. Without an alias of its own it gets the one that queries know it by.
     Guard {
-        /// Its place among the guards.
-        guard: usize,
-        /// The relation that is named.
-        relation: Arc<Relation>,
+        /// Which mention of a relation it is.
+        mention: usize,
         /// The alias to write; none where the client wrote one.
         alias: Option<Arc<str>>,
     },
@@ -86,6 +85,7 @@ pub(crate) struct Apply<'m, 'a> {
     pub(crate) mem: MemoryToken<'m>,
     pub(crate) edits: &'a Edits,
     pub(crate) guards: &'a Guards,
+    pub(crate) mentions: &'a [Mention],
     pub(crate) catalog: &'a Catalog,
     /// The first change that could not be made: then the statement is refused.
     pub(crate) failed: Option<Refusal>,
@@ -97,9 +97,11 @@ impl<'m> Apply<'m, '_> {
         range: &nodes::RangeVar,
         edit: &Edit,
     ) -> Option<pg_raw_parse::make::Unique<'m, Node<'m>>> {
-        let Edit::Guard { guard, relation, alias } = edit else { return None };
+        let Edit::Guard { mention, alias } = edit else { return None };
+        let Mention { guard, relation, used } = self.mentions.get(*mention)?;
         let guard = self.guards.relations.get(*guard)?;
-        let query = match lower::guard_select(self.mem, guard, relation, !range.inh, self.catalog) {
+        let used = |name: &str| used.contains(name);
+        let query = match lower::guard_select(self.mem, guard, relation, !range.inh, self.catalog, used) {
             Ok(query) => query,
             Err(refusal) => {
                 self.failed.get_or_insert(refusal);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "an item that is not named is refused")]
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -129,7 +130,7 @@ impl Analyzer<'_> {
             };
             columns.push(Seen { name: column.name.clone(), facts });
         }
-        self.mentions.push(Mention { guard: at, relation: relation.clone() });
+        self.mentions.push(Mention { guard: at, relation: relation.clone(), used: HashSet::new() });
         let (alias, schema, sent_alias) = match range.alias() {
             Some(given) => (given.aliasname().unwrap_or_default().into(), None, None),
             None => {
@@ -141,15 +142,24 @@ impl Analyzer<'_> {
         let mut is_renamed = false;
         if let Some(given) = range.alias() {
             is_renamed = !given.colnames().is_empty();
+            self.use_by_place(&columns, given);
             columns = renamed(columns, given.colnames());
         }
         let edit = Edit::Guard {
-            guard: at,
-            relation: relation.clone(),
+            mention,
             alias: sent_alias.clone().or_else(|| range.alias().is_none().then(|| alias.clone())),
         };
         self.edits.add(range, edit);
         Ok(Sight::of(Item { alias, schema, sent_alias, columns, open: false, renamed: is_renamed }))
+    }
+
+    /// Names given by place: a column that is left out would move those after it.
+    fn use_by_place(&mut self, columns: &[Seen], alias: &nodes::Alias) {
+        if !alias.colnames().is_empty() {
+            for column in columns {
+                self.note_use(&column.facts, vec![column.name.clone()]);
+            }
+        }
     }
 
     /// Two relations of one name from two schemas, legal without aliases: the later ones get an alias that differs.
@@ -302,6 +312,7 @@ impl Analyzer<'_> {
         columns.extend(other_side.columns.iter().filter(rest).cloned());
         let open = one_side.open || other_side.open;
         if let Some(alias) = join.alias() {
+            self.use_by_place(&columns, alias);
             let columns = renamed(columns, alias.colnames());
             let alias = alias.aliasname().unwrap_or_default().into();
             return Ok(Sight::of(Item {
@@ -347,6 +358,9 @@ impl Analyzer<'_> {
             }
         };
         let (left, right) = (find(left)?, find(right)?);
+        for side in [&left, &right] {
+            self.note_use(&side.facts, vec![name.clone()]);
+        }
         let equal = self.operator("=", Some(&left.facts), &right.facts, -1)?;
         barrier::check(self, &equal)?;
         let facts = match join.jointype {

@@ -20,17 +20,19 @@ const DEFAULT_COLLATION: u32 = 100;
 
 /// The subquery that stands for a relation: its visible columns by name, masked, filtered.
 ///
-/// `relation` is the one that the statement names; the guard may be that of its topmost parent.
+/// `relation` is the one that the statement names; the guard may be that of its topmost parent. Columns that are not
+/// `used` may be left out: no statement can tell.
 pub(crate) fn guard_select<'m>(
     mem: MemoryToken<'m>,
     guard: &Guard,
     relation: &Relation,
     only: bool,
     catalog: &Catalog,
+    used: impl Fn(&str) -> bool,
 ) -> Result<Unique<'m, &'m nodes::SelectStmt>, Refusal> {
     let lower = Lower { build: Build(mem), relation, catalog };
     let mut targets = Vec::with_capacity(guard.columns.len());
-    for guarded in &guard.columns {
+    for guarded in guard.columns.iter().filter(|guarded| used(&guarded.name)) {
         let Some(column) = relation.column(&guarded.name) else { continue };
         targets.push(lower.target(column, &guarded.cell)?);
     }

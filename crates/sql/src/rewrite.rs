@@ -25,9 +25,9 @@ pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal>
         };
         let mut analyzer = Analyzer::new(scope.catalog, scope.session, guards);
         analyzer.select(select, Place::Top)?;
-        let edits = analyzer.edits;
-        patterns = analyzer.patterns;
-        let mut apply = Apply { mem, edits: &edits, guards, catalog: scope.catalog, failed: None };
+        let Analyzer { edits, mentions, .. } = &analyzer;
+        patterns.clone_from(&analyzer.patterns);
+        let mut apply = Apply { mem, edits, mentions, guards, catalog: scope.catalog, failed: None };
         apply.transform_raw_stmt(copy.as_mut());
         match apply.failed {
             Some(refusal) => Err(refusal),

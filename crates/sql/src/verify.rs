@@ -107,9 +107,12 @@ impl Verifier<'_> {
         let relation = self.catalog.relation(&RelationName::new(schema, name));
         let relation = relation.ok_or_else(|| unproven("an unknown relation"))?;
         let guard = self.guard_of(relation).ok_or_else(|| unproven("a relation without a guard"))?;
-        let expected = try_owned(|mem| lower::guard_select(mem, guard, relation, !range.inh, self.catalog))?;
+        let shown = shown(select).ok_or_else(|| unproven("a guard without names"))?;
+        let used = |name: &str| shown.contains(&name);
+        let expected =
+            try_owned(|mem| lower::guard_select(mem, guard, relation, !range.inh, self.catalog, used))?;
         let equal = ffi::same_node(Node::SelectStmt(select), Node::SelectStmt(&expected));
-        if equal && has_shape_of(select, guard, relation) {
+        if equal && has_shape_of(select, &shown, guard, relation) {
             Ok(())
         } else {
             Err(unproven("a relation outside its guard"))
@@ -153,18 +156,27 @@ impl Verifier<'_> {
     }
 }
 
-/// What a guard must be, said once more without the code that makes it: visible columns by name and in order, and a
-/// condition exactly where rows are filtered.
-fn has_shape_of(select: &nodes::SelectStmt, guard: &Guard, relation: &Relation) -> bool {
-    let shown = select.target_list().iter().map(|target| match (target.name(), target.val()) {
-        (Some(name), _) => Some(name),
-        (None, Node::ColumnRef(column)) if column.fields().len() == 1 => column.fields().first()?.as_str(),
-        (None, _) => None,
-    });
+/// The names of a guard's columns.
+fn shown(select: &nodes::SelectStmt) -> Option<Vec<&str>> {
+    fn name(target: &nodes::ResTarget) -> Option<&str> {
+        match (target.name(), target.val()) {
+            (Some(name), _) => Some(name),
+            (None, Node::ColumnRef(column)) if column.fields().len() == 1 => {
+                column.fields().first()?.as_str()
+            }
+            (None, _) => None,
+        }
+    }
+    select.target_list().iter().map(name).collect()
+}
+
+/// What a guard must be, said once more without the code that makes it: visible columns by name, each once and in order,
+/// and a condition exactly where rows are filtered.
+fn has_shape_of(select: &nodes::SelectStmt, shown: &[&str], guard: &Guard, relation: &Relation) -> bool {
     let visible = guard.columns.iter().map(|column| &*column.name);
-    let visible = visible.filter(|name| relation.column(name).is_some()).map(Some);
+    let visible = visible.filter(|name| relation.column(name).is_some() && shown.contains(name));
     let filtered = !matches!(select.where_clause(), Node::None);
-    shown.eq(visible) && filtered == guard.rows.is_some()
+    shown.iter().copied().eq(visible) && filtered == guard.rows.is_some()
 }
 
 /// The relation and the subquery, where a subquery in FROM reads one relation by its full name and nothing else.
@@ -369,7 +381,8 @@ mod tests {
         let (catalog, guards) = (catalog(), guards());
         let relation = catalog.relation(&RelationName::new("public", relation)).unwrap();
         let tree = owned(|mem| {
-            let select = lower::guard_select(mem, &guards.relations[0], relation, false, &catalog).unwrap();
+            let select =
+                lower::guard_select(mem, &guards.relations[0], relation, false, &catalog, |_| true).unwrap();
             mem.make_raw_stmt(select.uncast())
         });
         print_tree(&tree).unwrap().text().to_owned()

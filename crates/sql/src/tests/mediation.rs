@@ -149,10 +149,7 @@ fn refused(sql: &str) -> String {
 #[test]
 fn a_relation_becomes_its_guard() {
     let sent = mediate("select id, n from orders o where amount > 5").unwrap();
-    assert_eq!(
-        sent,
-        "SELECT id, n FROM (SELECT id, customer_id, amount, n FROM public.orders) o WHERE amount > 5"
-    );
+    assert_eq!(sent, "SELECT id, n FROM (SELECT id, amount, n FROM public.orders) o WHERE amount > 5");
 }
 
 #[test]
@@ -242,4 +239,30 @@ fn a_whole_row_keeps_the_names_of_its_relation() {
     let said = "Unsupported: a whole row of a relation with other names for its columns is not mediated by this version";
     assert_eq!(refused("select to_jsonb(o) from orders o (x)"), said);
     assert_eq!(refused("select count(o.*) from orders o (x)"), said);
+}
+
+/// Leaving out what is not used changes nothing: not places, not rows, not joins by common names.
+#[test]
+fn columns_that_are_not_used_are_not_sent() {
+    let orders = |sql: &str| {
+        let sent = mediate(sql).unwrap();
+        let (before, _) = sent.split_once("FROM public.orders").unwrap();
+        let (_, list) = before.rsplit_once("(SELECT").unwrap();
+        list.trim().to_owned()
+    };
+    let all = "id, customer_id, amount, n";
+    assert_eq!(orders("select count(*) from orders"), "");
+    assert_eq!(orders("select * from orders"), all);
+    assert_eq!(orders("select count(o) from orders o"), all);
+    assert_eq!(orders("select x from orders o(w, x)"), all);
+    assert_eq!(orders("select b from (orders o join customers c on true) as j(a, b)"), all);
+    assert_eq!(orders("select o.n from customers c natural join orders o"), "id, n");
+    assert_eq!(orders("select 1 from customers c join orders o using (id)"), "id");
+    assert_eq!(
+        orders("select 1 from customers c where exists (select 1 from orders where customer_id = c.id)"),
+        "customer_id"
+    );
+    assert_eq!(orders("select d.n from (select * from orders) d"), all);
+    assert_eq!(orders("select n from orders order by amount"), "amount, n");
+    assert_eq!(orders("select row(o.*) from orders o"), all);
 }
