@@ -20,7 +20,7 @@ use crate::barrier;
 use crate::edits::{Edit, Edits};
 use crate::figure::column_name;
 use crate::grouping::Aliases;
-use crate::lists::oid;
+use crate::lists::{self, CallKind, oid};
 use crate::names::Session;
 use crate::range::{Facts, Hazard, Levels, Origin, Seen, Sight, Ty};
 
@@ -67,6 +67,10 @@ pub(crate) struct Cte {
     pub(crate) name: Arc<str>,
     pub(crate) columns: Rc<Vec<Seen>>,
     pub(crate) open: bool,
+    /// Any part of it that can fail or tell: it runs where the name is read.
+    pub(crate) hazard: Option<Rc<Hazard>>,
+    /// A filtered relation that it reads.
+    pub(crate) filtered: Option<usize>,
 }
 
 /// What is gathered over one query, its subqueries included.
@@ -99,6 +103,8 @@ pub(crate) struct Analyzer<'a> {
     pub(crate) used: Vec<Option<Vec<Use>>>,
     /// Schemas of unaliased relations by name: two of one name get distinct aliases.
     pub(crate) unaliased: HashMap<Arc<str>, Vec<Arc<str>>>,
+    /// Parameters that stand at several places.
+    pub(crate) repeated: HashSet<i32>,
     /// Parameters that are patterns of LIKE.
     pub(crate) patterns: Vec<u16>,
     pub(crate) edits: Edits,
@@ -123,6 +129,7 @@ impl<'a> Analyzer<'a> {
             mentions: Vec::new(),
             used: Vec::new(),
             unaliased: HashMap::new(),
+            repeated: HashSet::new(),
             patterns: Vec::new(),
             edits: Edits::default(),
         }
@@ -166,9 +173,10 @@ impl<'a> Analyzer<'a> {
             } else {
                 self.select(query, Place::Inner)?.settled()
             };
-            let mut columns = renamed(body.columns, cte.aliascolnames());
+            let mut columns = renamed(body.columns.clone(), cte.aliascolnames());
             self.search_and_cycle(cte, &mut columns)?;
-            self.bring(Cte { name, columns: Rc::new(columns), open: body.open });
+            let Body { open, hazard, filtered, .. } = body;
+            self.bring(Cte { name, columns: Rc::new(columns), open, hazard, filtered });
         }
         Ok(())
     }
@@ -208,7 +216,8 @@ impl<'a> Analyzer<'a> {
             }
             let mut named = renamed(columns.clone(), cte.aliascolnames());
             this.search_and_cycle(cte, &mut named)?;
-            this.bring(Cte { name: name.clone(), columns: Rc::new(named), open: seed.open });
+            let (columns_seen, open, hazard) = (Rc::new(named), seed.open, seed.hazard.clone());
+            this.bring(Cte { name: name.clone(), columns: columns_seen, open, hazard, filtered });
             let step = this.select(second, Place::Inner)?;
             for (column, other) in columns.iter_mut().zip(&step.columns) {
                 column.facts =
@@ -250,14 +259,12 @@ impl<'a> Analyzer<'a> {
             self.plain(select, place)?
         };
         for node in [select.limit_offset(), select.limit_count()] {
-            let facts = self.expression(node)?;
-            // A limit below zero fails; a constant one is looked at here, another is not.
-            if !matches!(node, Node::None | Node::A_Const(_)) {
+            self.expression(node)?;
+            if !is_count(node) {
                 self.unsafe_part("LIMIT or OFFSET by an expression", -1);
             }
-            let _ = facts;
         }
-        body.single_row |= is_one(select.limit_count());
+        body.single_row |= is_one(select);
         Ok(body)
     }
 
@@ -330,9 +337,7 @@ impl<'a> Analyzer<'a> {
         let aliases = Aliases(&columns);
         for sort in select.sort_clause() {
             barrier::sort_operator(sort)?;
-            if let Some(facts) = self.by_output(sort.node(), &aliases)? {
-                barrier::index_order(self, sort.node(), &facts)?;
-            }
+            self.by_output(sort.node(), &aliases)?;
         }
         for node in select.distinct_clause() {
             self.by_output(node, &aliases)?;
@@ -347,28 +352,13 @@ impl<'a> Analyzer<'a> {
             self.group_by_key(select, &keys);
         }
         let plain_aggregate = select.group_clause().is_empty()
-            && (aggregated || columns.iter().any(|column| column.facts.aggregated))
-            && !self.has_window(select);
-        let single_row = plain_aggregate || select.from_clause().is_empty();
+            && (aggregated || columns.iter().any(|column| column.facts.aggregated));
+        let single_row = (plain_aggregate || select.from_clause().is_empty()) && !gives_rows(select);
         let columns = columns
             .into_iter()
             .map(|column| Seen { facts: Facts { aggregated: false, ..column.facts }, ..column })
             .collect();
         Ok(Body { columns, open: open && starred, hazard: None, filtered: None, single_row })
-    }
-
-    fn has_window(&self, select: &nodes::SelectStmt) -> bool {
-        let mut found = !select.window_clause().is_empty();
-        for target in select.target_list() {
-            if !matches!(target.val(), Node::None) {
-                pg_raw_parse::walk::walk(target.val(), |node| {
-                    if let Node::FuncCall(call) = node {
-                        found |= call.over().is_some();
-                    }
-                });
-            }
-        }
-        found
     }
 
     /// The select list; whether a star is in it.
@@ -380,6 +370,7 @@ impl<'a> Analyzer<'a> {
             if let Some(qualifier) = qualifier {
                 starred = true;
                 self.star(node, &qualifier, &mut columns)?;
+                check_width(&columns)?;
                 continue;
             }
             let facts = self.expression(target.val())?;
@@ -390,6 +381,7 @@ impl<'a> Analyzer<'a> {
             let name = target.name().map_or_else(|| column_name(target.val()), str::to_owned);
             columns.push(Seen { name: name.into(), facts });
         }
+        check_width(&columns)?;
         Ok((columns, starred))
     }
 
@@ -467,6 +459,15 @@ impl<'a> Analyzer<'a> {
         Some(hazard)
     }
 
+    /// Remembers that something is read that can fail or tell.
+    pub(crate) fn note_hazard(&mut self, hazard: Option<&Rc<Hazard>>) {
+        if let (Some(part), Some(hazard)) = (self.parts.last_mut(), hazard)
+            && part.hazard.is_none()
+        {
+            part.hazard = Some(hazard.clone());
+        }
+    }
+
     /// Remembers that a filtered relation is read.
     pub(crate) fn note_filtered(&mut self, filtered: Option<usize>) {
         if let Some(part) = self.parts.last_mut() {
@@ -518,6 +519,22 @@ fn names_only(query: &nodes::SelectStmt, name: &str) -> bool {
     only
 }
 
+/// Whether a select list may give more rows than it is given: by a window function, or one that returns a set.
+fn gives_rows(select: &nodes::SelectStmt) -> bool {
+    let mut found = !select.window_clause().is_empty();
+    for target in select.target_list().iter().filter(|target| !matches!(target.val(), Node::None)) {
+        pg_raw_parse::walk::walk(target.val(), |node| {
+            if let Node::FuncCall(call) = node {
+                let name = call.funcname().iter().filter_map(Node::as_str).next_back().unwrap_or_default();
+                let overloads = lists::functions(name);
+                let sets = overloads.iter().any(|overload| overload.kind == CallKind::SetReturning);
+                found |= call.over().is_some() || sets || overloads.is_empty();
+            }
+        });
+    }
+    found
+}
+
 /// The first columns under other names.
 pub(crate) fn renamed(mut columns: Vec<Seen>, names: &pg_raw_parse::list::NodeList) -> Vec<Seen> {
     for (column, name) in columns.iter_mut().zip(names) {
@@ -528,9 +545,35 @@ pub(crate) fn renamed(mut columns: Vec<Seen>, names: &pg_raw_parse::list::NodeLi
     columns
 }
 
-/// Whether a LIMIT is the constant 0 or 1.
-fn is_one(node: Node<'_>) -> bool {
-    let Node::A_Const(constant) = node else { return false };
+/// The most columns of a select list or a join, as in Postgres.
+const COLUMNS_MAX: usize = 1664;
+
+/// Refuses what doubles its columns at every level before it costs memory.
+pub(crate) fn check_width(columns: &[Seen]) -> Result<(), Refusal> {
+    if columns.len() <= COLUMNS_MAX {
+        return Ok(());
+    }
+    Err(Refusal::new(RefusalKind::TooComplex, format!("a query can have at most {COLUMNS_MAX} columns")))
+}
+
+/// Whether a LIMIT or OFFSET is a constant that cannot fail: none, NULL, or a number from 0 on.
+fn is_count(node: Node<'_>) -> bool {
+    match node {
+        Node::None => true,
+        Node::A_Const(constant) => {
+            let count = constant.val().and_then(|value| value.numeric_value::<i64>());
+            constant.isnull || count.is_some_and(|count| count >= 0)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a LIMIT is the constant 0 or 1, and not one WITH TIES.
+fn is_one(select: &nodes::SelectStmt) -> bool {
+    let Node::A_Const(constant) = select.limit_count() else { return false };
+    if select.limit_option != raw::LimitOption::LIMIT_OPTION_COUNT {
+        return false;
+    }
     constant
         .val()
         .and_then(|value| value.numeric_value::<i64>())

@@ -72,13 +72,9 @@ pub(crate) fn sort_operator(sort: &nodes::SortBy) -> Result<(), Refusal> {
     }
 }
 
-/// An order that an index can give (`ORDER BY a <-> b`) is computed in the scan, before the filter.
-pub(crate) fn index_order(analyzer: &Analyzer<'_>, node: Node<'_>, facts: &Facts) -> Result<(), Refusal> {
-    let Node::A_Expr(expression) = node else { return Ok(()) };
-    let names_distance = expression
-        .name()
-        .iter()
-        .filter_map(Node::as_str)
-        .any(|name| name.starts_with("<") && name.ends_with(">") && name.len() > 2);
-    if names_distance { check(analyzer, facts) } else { Ok(()) }
+/// A distance (`a <-> b`) is computed by the index scan where it orders rows, in ORDER BY, by the place or the name of an
+/// output column, or in a window: before the filter.
+pub(crate) fn index_order(analyzer: &Analyzer<'_>, operator: &str, facts: &Facts) -> Result<(), Refusal> {
+    let is_distance = operator.len() > 2 && operator.starts_with('<') && operator.ends_with('>');
+    if is_distance { check(analyzer, facts) } else { Ok(()) }
 }

@@ -11,9 +11,27 @@ use pg_raw_parse::{ConstValue, Node, nodes};
 use crate::analyze::{Analyzer, unsupported};
 use crate::barrier;
 use crate::edits::Edit;
+use crate::expr::C_COLLATION;
 use crate::lists::{self, Arg, CallKind, Safety, oid};
 use crate::range::{Collation, Facts, Ty};
 use crate::settings;
+
+/// Types that a constant number or boolean is cast to when the statement is planned, and not later.
+const READ_WHEN_PLANNED: [u32; 10] = [
+    oid::BOOL,
+    oid::INT2,
+    oid::INT4,
+    oid::INT8,
+    oid::NUMERIC,
+    oid::FLOAT4,
+    oid::FLOAT8,
+    oid::TEXT,
+    oid::VARCHAR,
+    oid::BPCHAR,
+];
+
+/// Functions that answer the time of the transaction or statement, and cannot fail.
+const TIMES: [&str; 3] = ["now", "transaction_timestamp", "statement_timestamp"];
 
 /// The first oid that the server does not give to its own types.
 const FIRST_USER_OID: u32 = 16384;
@@ -57,14 +75,15 @@ impl Analyzer<'_> {
         for arg in &args {
             facts.absorb(arg);
         }
-        let safe = self.is_safe(safe, facts.collation, false);
+        let safe = self.is_safe(safe, facts.collation, false) || TIMES.contains(&name.as_str());
         let aggregate = lists::functions(&name).iter().any(|overload| overload.kind == CallKind::Aggregate);
         if aggregate || call.over().is_some() {
             if !safe {
                 self.unsafe_part(format!("{name}()"), call.location);
             }
             // What an aggregate gives is made of rows that were filtered; nothing moves below it.
-            return Ok(Facts { aggregated: true, reads: facts.reads, ..Facts::of(facts.ty) });
+            let Facts { ty, reads, collation, .. } = facts;
+            return Ok(Facts { aggregated: true, reads, collation, ..Facts::of(ty) });
         }
         if !safe {
             let hazard = self.unsafe_part(format!("{name}()"), call.location);
@@ -179,7 +198,11 @@ impl Analyzer<'_> {
             facts.absorb(side);
         }
         facts.origin = None;
-        if !self.is_safe(found.safe, facts.collation, constant_pattern) {
+        // What is looked at in a pattern is its text; bytes are written in another way.
+        let is_text = left.is_some_and(|left| {
+            matches!(left.ty, Ty::Known(oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME))
+        });
+        if !self.is_safe(found.safe, facts.collation, constant_pattern && is_text) {
             let hazard = self.unsafe_part(format!("operator {name}"), location);
             if !facts.aggregated {
                 facts.hazard = facts.hazard.or(hazard);
@@ -275,15 +298,33 @@ impl Analyzer<'_> {
         facts.ty = to;
         facts.origin = None;
         // A constant, or a parameter that takes the type of the cast, is read before any row is.
-        let constant = matches!(cast.arg(), Node::A_Const(_)) || from == Ty::Literal;
+        let constant = match (cast.arg(), from) {
+            (Node::A_Const(_) | Node::ParamRef(_), Ty::Literal) => true,
+            (Node::A_Const(_), _) => matches!(to, Ty::Known(to) if READ_WHEN_PLANNED.contains(&to)),
+            _ => false,
+        };
+        if to == Ty::Known(oid::NAME) {
+            facts.collation = Collation::Named(C_COLLATION);
+        }
+        let domain = self.is_domain(name);
+        if domain {
+            // A domain has a length and a collation of its own.
+            facts.collation = Collation::Conflict;
+        }
         let length = name.typmods().is_empty();
-        if !constant && !self.is_safe_cast(from, to, length) {
+        if !constant && (domain || !self.is_safe_cast(from, to, length)) {
             let hazard = self.unsafe_part("a cast", cast.location);
             if !facts.aggregated {
                 facts.hazard = facts.hazard.or(hazard);
             }
         }
         Ok(facts)
+    }
+
+    fn is_domain(&self, name: &nodes::TypeName) -> bool {
+        let Some(Edit::Type { schema, name }) = self.edits.of(name) else { return false };
+        let found = self.catalog.type_named(schema, name);
+        found.is_some_and(|found| matches!(found.kind, TypeKind::Domain { .. }))
     }
 
     fn is_safe_cast(&self, from: Ty, to: Ty, without_length: bool) -> bool {
@@ -294,6 +335,25 @@ impl Analyzer<'_> {
         };
         let safe = lists::cast(from, to).is_some_and(|cast| cast.safe);
         safe && (without_length || lists::length_is_safe(to))
+    }
+
+    /// The types that a client declares for its parameters are read by the server, as if it had written a cast.
+    pub(crate) fn check_parameters(&self) -> Result<(), Refusal> {
+        for oid in self.session.parameters.iter().copied().filter(|oid| !matches!(*oid, 0 | oid::UNKNOWN)) {
+            let element = self.catalog.types.get(&oid).map_or(oid, |ty| match ty.kind {
+                TypeKind::Array { element } => element,
+                _ => oid,
+            });
+            let built_in =
+                element < FIRST_USER_OID && lists::is_value_type(element) && !lists::names_an_object(element);
+            let is_enum = self.catalog.types.get(&element).is_some_and(|ty| ty.kind == TypeKind::Enum);
+            if !built_in && !is_enum {
+                let message = format!("type {oid} of a parameter is not on the list of types");
+                return Err(Refusal::new(RefusalKind::UnlistedCall, message)
+                    .hint("declare no type, or one that the statement could cast to"));
+            }
+        }
+        Ok(())
     }
 
     /// A type by name: built in, or an enum of the caller's path.
@@ -385,30 +445,55 @@ impl Analyzer<'_> {
         Ok(facts)
     }
 
-    /// Several expressions whose values stand for each other: CASE, COALESCE, set operations.
+    /// Several expressions whose values stand for each other: CASE, COALESCE, IN, set operations. The type is chosen as
+    /// the server's `select_common_type` does, and the casts that this takes are counted. What comes out is no constant.
     pub(crate) fn unify(&mut self, parts: &[&Facts], what: &str) -> Facts {
-        let mut facts = Facts::of(Ty::Literal);
+        let mut facts = Facts::of(Ty::Any);
         for part in parts {
             facts.absorb(part);
         }
-        let typed: Vec<Ty> = parts.iter().map(|part| part.ty).collect();
-        let known = typed.iter().copied().filter(|ty| !matches!(ty, Ty::Literal | Ty::Number(_)));
-        let known: Vec<Ty> = known.collect();
-        match known.first() {
-            None => facts.ty = typed.into_iter().find(|ty| *ty != Ty::Literal).unwrap_or(Ty::Literal),
-            Some(first) if known.iter().all(|ty| ty == first) => facts.ty = *first,
-            Some(_) => {
-                let into = known
-                    .iter()
-                    .copied()
-                    .find(|to| known.iter().all(|from| self.is_safe_cast(*from, *to, true)));
-                facts.ty = into.unwrap_or(Ty::Any);
-                if into.is_none() {
-                    let hazard = self.unsafe_part(what, -1);
-                    facts.hazard = facts.hazard.or(hazard);
+        let mut common: Option<u32> = None;
+        let mut agrees = true;
+        for part in parts {
+            let next = match part.ty {
+                Ty::Literal => continue,
+                Ty::Any => {
+                    agrees = false;
+                    continue;
+                }
+                Ty::Known(oid) | Ty::Number(oid) => oid,
+            };
+            match common {
+                None => common = Some(next),
+                Some(so_far) if so_far == next => {}
+                Some(so_far) => {
+                    agrees &= lists::same_category(so_far, next);
+                    let implicit = |from, to| lists::cast(from, to).is_some_and(|cast| cast.implicit);
+                    if !lists::is_preferred(so_far) && implicit(so_far, next) && !implicit(next, so_far) {
+                        common = Some(next);
+                    }
                 }
             }
         }
+        let to = common.unwrap_or(oid::TEXT);
+        for part in parts {
+            agrees &= match part.ty {
+                Ty::Literal | Ty::Number(_) => true,
+                Ty::Known(from) => from == to || self.is_safe_cast(Ty::Known(from), Ty::Known(to), true),
+                Ty::Any => parts.len() == 1,
+            };
+        }
+        if agrees {
+            facts.ty = if parts.len() == 1 && parts.iter().all(|part| part.ty == Ty::Any) {
+                Ty::Any
+            } else {
+                Ty::Known(to)
+            };
+        } else {
+            let hazard = self.unsafe_part(what, -1);
+            facts.hazard = facts.hazard.or(hazard);
+        }
+        facts.origin = None;
         facts
     }
 }

@@ -6,8 +6,9 @@ use access::{Refusal, RefusalKind};
 use pg_raw_parse::{ConstValue, Node, nodes, raw};
 
 use crate::analyze::{Analyzer, unsupported};
+use crate::barrier;
 use crate::lists::oid;
-use crate::range::{Facts, Ty};
+use crate::range::{Collation, Facts, Ty};
 
 /// One side of a comparison.
 enum Operand {
@@ -32,25 +33,29 @@ impl Analyzer<'_> {
         let (left, right) = (expression.lexpr(), expression.rexpr());
         match expression.kind {
             Kind::AEXPR_OP | Kind::AEXPR_DISTINCT | Kind::AEXPR_NOT_DISTINCT => {
-                self.comparison(&name, left, right, expression.location)
+                let facts = self.comparison(&name, left, right, expression.location)?;
+                barrier::index_order(self, &name, &facts)?;
+                Ok(facts)
             }
             Kind::AEXPR_NULLIF => {
                 let first = self.expression(left)?;
                 let second = self.expression(right)?;
                 let equal = self.operator(&name, Some(&first), &second, expression.location)?;
-                Ok(Facts { ty: first.ty, collation: first.collation, ..equal })
+                let ty = match first.ty {
+                    Ty::Literal => Ty::Known(oid::TEXT),
+                    Ty::Number(oid) => Ty::Known(oid),
+                    ty => ty,
+                };
+                Ok(Facts { ty, collation: first.collation, ..equal })
             }
             Kind::AEXPR_IN => {
                 let Node::NodeList(list) = right else {
                     return Err(unsupported("this IN", expression.location));
                 };
                 let subject = self.operand(left)?;
-                let mut facts = Facts::of(Ty::Known(oid::BOOL));
-                for element in list {
-                    let element = self.operand(element)?;
-                    facts.absorb(&self.compared(&name, &subject, &element, expression.location)?);
-                }
-                Ok(facts)
+                let elements: Vec<Operand> =
+                    list.iter().map(|element| self.operand(element)).collect::<Result<_, _>>()?;
+                self.membership(&name, &subject, &elements, expression.location)
             }
             Kind::AEXPR_OP_ANY | Kind::AEXPR_OP_ALL => self.quantified(&name, expression),
             Kind::AEXPR_LIKE | Kind::AEXPR_ILIKE => {
@@ -82,6 +87,39 @@ impl Analyzer<'_> {
             }
             _ => Err(unsupported("this operator", expression.location)),
         }
+    }
+
+    /// `x IN (a, b)`: the server may make one array of a common type, or compare one by one.
+    fn membership(
+        &mut self,
+        name: &str,
+        subject: &Operand,
+        elements: &[Operand],
+        location: i32,
+    ) -> Result<Facts, Refusal> {
+        let single = |operand: &'_ Operand| matches!(operand, Operand::One(_));
+        if single(subject) && elements.iter().all(single) {
+            let parts: Vec<&Facts> =
+                std::iter::once(subject).chain(elements).flat_map(|operand| operand.parts()).collect();
+            let mut common = self.unify(&parts, "IN over different types");
+            if let (Operand::One(subject), Ty::Known(_)) = (subject, common.ty) {
+                // Constants take the type of what they are compared with.
+                let constants = elements
+                    .iter()
+                    .flat_map(Operand::parts)
+                    .all(|part| !matches!(part.ty, Ty::Known(_) | Ty::Any));
+                let other =
+                    if constants { Facts { ty: Ty::Literal, ..common.clone() } } else { common.clone() };
+                let compared = self.operator(name, Some(subject), &other, location)?;
+                common.absorb(&compared);
+            }
+            return Ok(Facts { ty: Ty::Known(oid::BOOL), collation: Collation::Default, ..common });
+        }
+        let mut facts = Facts::of(Ty::Known(oid::BOOL));
+        for element in elements {
+            facts.absorb(&self.compared(name, subject, element, location)?);
+        }
+        Ok(facts)
     }
 
     /// `left op right`.

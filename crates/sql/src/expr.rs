@@ -14,6 +14,26 @@ use crate::edits::Edit;
 use crate::lists::{self, oid};
 use crate::range::{Collation, Facts, Found, Item, Seen, Ty};
 
+/// The collation `"C"` of `pg_catalog`, which values of type `name` have.
+pub(crate) const C_COLLATION: u32 = 950;
+
+/// Types whose values are all of one small size: an array of them is as large as its statement.
+const HAS_FIXED_SIZE: [u32; 13] = [
+    oid::BOOL,
+    oid::INT2,
+    oid::INT4,
+    oid::INT8,
+    oid::FLOAT4,
+    oid::FLOAT8,
+    oid::OID,
+    oid::DATE,
+    oid::TIME,
+    oid::TIMESTAMP,
+    oid::TIMESTAMPTZ,
+    oid::UUID,
+    oid::INTERVAL,
+];
+
 /// Columns that every table has and no guard.
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
 
@@ -97,13 +117,21 @@ impl Analyzer<'_> {
     }
 
     pub(crate) fn parameter(&self, number: i32) -> Ty {
+        if self.repeated.contains(&number) && matches!(self.declared(number), 0 | oid::UNKNOWN) {
+            // Its first use gives it a type, and its others a cast that may fail.
+            return Ty::Any;
+        }
+        match self.declared(number) {
+            0 | oid::UNKNOWN => Ty::Literal,
+            oid => Ty::Known(oid),
+        }
+    }
+
+    fn declared(&self, number: i32) -> u32 {
         let declared = usize::try_from(number)
             .ok()
             .and_then(|number| self.session.parameters.get(number.checked_sub(1)?));
-        match declared {
-            Some(0) | None => Ty::Literal,
-            Some(oid) => Ty::Known(*oid),
-        }
+        declared.copied().unwrap_or(0)
     }
 
     fn column(&mut self, column: &nodes::ColumnRef) -> Result<Facts, Refusal> {
@@ -119,6 +147,7 @@ impl Analyzer<'_> {
                 Some(Found::Column(facts)) => {
                     self.note_use(&facts, vec![(*name).into()]);
                     self.note_filtered(facts.filtered);
+                    self.note_hazard(facts.hazard.as_ref());
                     Ok(facts)
                 }
                 Some(Found::Row(item)) => {
@@ -146,6 +175,7 @@ impl Analyzer<'_> {
         }
         self.note_use(&facts, path);
         self.note_filtered(facts.filtered);
+        self.note_hazard(facts.hazard.as_ref());
         Ok(facts)
     }
 
@@ -191,6 +221,7 @@ impl Analyzer<'_> {
             self.note_use(&column.facts, vec![alias, column.name.clone()]);
         }
         self.note_filtered(facts.filtered);
+        self.note_hazard(facts.hazard.as_ref());
         facts.collation = Collation::Default;
         Ok(facts)
     }
@@ -207,6 +238,12 @@ impl Analyzer<'_> {
         let parts = self.each(array.elements().iter())?;
         let mut facts = self.unify(&parts.iter().collect::<Vec<_>>(), "ARRAY of different types");
         facts.origin = None;
+        let bounded =
+            array.elements().iter().all(|node| matches!(node, Node::A_Const(_) | Node::ParamRef(_)));
+        if !bounded && !matches!(facts.ty, Ty::Known(ty) if HAS_FIXED_SIZE.contains(&ty)) {
+            let hazard = self.unsafe_part("ARRAY of values of any size", array.location);
+            facts.hazard = facts.hazard.or(hazard);
+        }
         facts.ty = match facts.ty {
             Ty::Known(element) | Ty::Number(element) => match lists::array_of(element) {
                 Some(array) => Ty::Known(array),
@@ -314,6 +351,7 @@ impl Analyzer<'_> {
         let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
         self.note_use(&seen.facts, vec![alias, seen.name.clone()]);
         self.note_filtered(facts.filtered);
+        self.note_hazard(facts.hazard.as_ref());
         Ok(facts)
     }
 
@@ -345,14 +383,10 @@ impl Analyzer<'_> {
                 }
             }
             Link::ARRAY_SUBLINK => {
+                facts.hazard = self.unsafe_part("ARRAY of a subquery", link.location);
+                facts.collation = first.map_or(Collation::Default, |first| first.facts.collation);
                 facts.ty = match first.map(|first| first.facts.ty) {
-                    Some(Ty::Known(element)) => match lists::array_of(element) {
-                        Some(array) => Ty::Known(array),
-                        None => {
-                            facts.hazard = self.unsafe_part("ARRAY of a subquery", link.location);
-                            Ty::Any
-                        }
-                    },
+                    Some(Ty::Known(element)) => lists::array_of(element).map_or(Ty::Any, Ty::Known),
                     _ => Ty::Any,
                 };
             }
@@ -382,7 +416,10 @@ impl Analyzer<'_> {
     /// `current_user` and its kin answer for the caller; the rest is the same for everybody.
     fn value_function(&mut self, function: &nodes::SQLValueFunction) -> Facts {
         use raw::SQLValueFunctionOp as Op;
-        let name = |ty| Facts::of(Ty::Known(ty));
+        let name = |ty| Facts {
+            collation: if ty == oid::NAME { Collation::Named(C_COLLATION) } else { Collation::Default },
+            ..Facts::of(Ty::Known(ty))
+        };
         match function.op {
             Op::SVFOP_CURRENT_ROLE | Op::SVFOP_CURRENT_USER | Op::SVFOP_USER | Op::SVFOP_SESSION_USER => {
                 let caller: Arc<str> = self.session.caller.into();
@@ -441,6 +478,8 @@ fn constant_type(constant: &nodes::A_Const) -> Ty {
     match constant.val() {
         Some(ConstValue::Boolean(_)) => Ty::Known(oid::BOOL),
         Some(ConstValue::Integer(_)) => Ty::Number(oid::INT4),
+        // Digits alone are a whole number where they fit into one.
+        Some(ConstValue::Float(text)) if text.parse::<i64>().is_ok() => Ty::Number(oid::INT8),
         Some(ConstValue::Float(_)) => Ty::Number(oid::NUMERIC),
         _ => Ty::Literal,
     }

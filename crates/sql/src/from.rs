@@ -18,6 +18,9 @@ use crate::lists::oid;
 use crate::names;
 use crate::range::{Collation, Facts, Item, Origin, Seen, Sight, Ty};
 
+/// The most columns that one join brings into sight.
+const JOINED_MAX: usize = 20_000;
+
 /// The most mentions of relations in one statement: each is sent as a whole guard.
 const MENTIONS_MAX: usize = 500;
 
@@ -68,24 +71,21 @@ impl Analyzer<'_> {
         self.mention(range)
     }
 
-    fn common_table(&self, range: &nodes::RangeVar) -> Option<Sight> {
+    fn common_table(&mut self, range: &nodes::RangeVar) -> Option<Sight> {
         let name = range.relname()?;
         let cte =
             self.ctes.iter().rev().find_map(|frame| frame.iter().rev().find(|cte| &*cte.name == name))?;
+        let (hazard, filtered, open) = (cte.hazard.clone(), cte.filtered, cte.open);
         let mut columns = (*cte.columns).clone();
         let mut alias = cte.name.clone();
+        // It runs where it is read, perhaps row by row of what stands around.
+        self.note_hazard(hazard.as_ref());
+        self.note_filtered(filtered);
         if let Some(given) = range.alias() {
             alias = given.aliasname().unwrap_or_default().into();
             columns = renamed(columns, given.colnames());
         }
-        Some(Sight::of(Item {
-            alias,
-            schema: None,
-            sent_alias: None,
-            columns,
-            open: cte.open,
-            renamed: false,
-        }))
+        Some(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open, renamed: false }))
     }
 
     /// A relation: from here on it is its guard.
@@ -311,6 +311,10 @@ impl Analyzer<'_> {
         columns.extend(one_side.columns.iter().filter(rest).cloned());
         columns.extend(other_side.columns.iter().filter(rest).cloned());
         let open = one_side.open || other_side.open;
+        if columns.len() > JOINED_MAX {
+            let message = format!("a join can have at most {JOINED_MAX} columns");
+            return Err(Refusal::new(RefusalKind::TooComplex, message));
+        }
         if let Some(alias) = join.alias() {
             self.use_by_place(&columns, alias);
             let columns = renamed(columns, alias.colnames());
@@ -363,14 +367,15 @@ impl Analyzer<'_> {
         }
         let equal = self.operator("=", Some(&left.facts), &right.facts, -1)?;
         barrier::check(self, &equal)?;
-        let facts = match join.jointype {
-            raw::JoinType::JOIN_RIGHT => right.facts,
-            raw::JoinType::JOIN_FULL => {
-                let both = self.unify(&[&left.facts, &right.facts], "USING over different types");
-                Facts { origin: None, ..both }
+        // Which side the server takes hangs on types, lengths and the kind of join: the worst of both.
+        let both = self.unify(&[&left.facts, &right.facts], "USING over different types");
+        let origin = match join.jointype {
+            raw::JoinType::JOIN_INNER | raw::JoinType::JOIN_LEFT if left.facts.ty == right.facts.ty => {
+                left.facts.origin
             }
-            _ => left.facts,
+            _ => None,
         };
+        let facts = Facts { origin, ..both };
         Ok(Seen { name: name.clone(), facts })
     }
 }

@@ -92,6 +92,16 @@ pub(crate) fn collatable(oid: u32) -> bool {
     type_info(oid).is_some_and(|info| info.collatable)
 }
 
+/// Whether two types are of one category, so that one may become the other.
+pub(crate) fn same_category(one: u32, other: u32) -> bool {
+    matches!((type_info(one), type_info(other)), (Some(one), Some(other)) if one.category == other.category)
+}
+
+/// Whether a type is the preferred one of its category.
+pub(crate) fn is_preferred(oid: u32) -> bool {
+    type_info(oid).is_some_and(|info| info.preferred)
+}
+
 /// Whether a column can have this type: pseudo-types are not of values.
 pub(crate) fn is_value_type(oid: u32) -> bool {
     type_info(oid).is_some_and(|info| !matches!(info.category, 'P' | 'X'))

@@ -1,9 +1,23 @@
 //! How deep a text nests, counted on its tokens before anything recursive reads it.
 
+/// The longest run of operator characters, and the deepest nesting of comments. The server's scanner reads such a run
+/// again for each `/*` and `--` that could start in it: without a bound that is the square of its length.
+const OPERATOR_RUN_MAX: usize = 256;
+const COMMENT_DEPTH_MAX: usize = 32;
+
 /// The deepest nesting of parentheses, brackets and CASE. Strings, quoted names and comments count for nothing. Where
 /// this scanner and Postgres's disagree (both are fed text that is no SQL), the stack is sized by length all the same.
 pub(crate) fn nesting(text: &str) -> usize {
-    let mut scanner = Scanner { rest: text.as_bytes() };
+    scan(text).0
+}
+
+/// Whether the server's scanner would read parts of the text again and again.
+pub(crate) fn is_tangled(text: &str) -> bool {
+    scan(text).1
+}
+
+fn scan(text: &str) -> (usize, bool) {
+    let mut scanner = Scanner { rest: text.as_bytes(), tangled: false };
     let (mut depth, mut deepest) = (0_usize, 0_usize);
     while let Some(token) = scanner.next() {
         match token {
@@ -13,7 +27,7 @@ pub(crate) fn nesting(text: &str) -> usize {
         }
         deepest = deepest.max(depth);
     }
-    deepest
+    (deepest, scanner.tangled)
 }
 
 enum Token {
@@ -24,6 +38,7 @@ enum Token {
 
 struct Scanner<'t> {
     rest: &'t [u8],
+    tangled: bool,
 }
 
 impl Scanner<'_> {
@@ -35,12 +50,24 @@ impl Scanner<'_> {
             [b'\'', ..] => self.skip_quoted(b'\'', false),
             [b'"', ..] => self.skip_quoted(b'"', false),
             [b'-', b'-', ..] => self.skip_line(),
-            [b'/', b'*', ..] => self.skip_comment(),
+            [b'/', b'*', ..] => {
+                self.look_at_run(0);
+                self.skip_comment()
+            }
             [b'$', ..] => self.skip_dollar_quoted(),
             [c, ..] if is_name_byte(c) => self.word(),
-            _ => self.take(1, Token::Other),
+            _ => {
+                self.look_at_run(0);
+                self.take(1, Token::Other)
+            }
         };
         Some(token)
+    }
+
+    /// A run of operator characters that starts so far from here.
+    fn look_at_run(&mut self, at: usize) {
+        let run = self.rest.iter().skip(at).take_while(|c| b"~!@#^&|`?+-*/%<>=".contains(c));
+        self.tangled |= run.take(OPERATOR_RUN_MAX + 1).count() > OPERATOR_RUN_MAX;
     }
 
     fn take(&mut self, count: usize, token: Token) -> Token {
@@ -89,7 +116,11 @@ impl Scanner<'_> {
         while depth > 0 {
             match (self.rest.get(at), self.rest.get(at + 1)) {
                 (None, _) => break,
-                (Some(b'/'), Some(b'*')) => (depth, at) = (depth + 1, at + 2),
+                (Some(b'/'), Some(b'*')) => {
+                    self.look_at_run(at);
+                    (depth, at) = (depth + 1, at + 2);
+                    self.tangled |= depth > COMMENT_DEPTH_MAX;
+                }
                 (Some(b'*'), Some(b'/')) => (depth, at) = (depth - 1, at + 2),
                 (Some(_), _) => at += 1,
             }

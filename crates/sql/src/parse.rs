@@ -91,6 +91,10 @@ fn check_size(text: &str, limits: &Limits) -> Result<(), Refusal> {
     if text.contains('\0') {
         return Err(Refusal::new(RefusalKind::Encoding, "statement holds a NUL"));
     }
+    if nesting::is_tangled(text) {
+        let message = "statement has a run of operators, or comments in comments, without end";
+        return Err(Refusal::new(RefusalKind::TooComplex, message));
+    }
     if nesting::nesting(text) > nesting_max {
         let message = format!("statement nests deeper than {nesting_max} levels");
         return Err(Refusal::new(RefusalKind::TooComplex, message));

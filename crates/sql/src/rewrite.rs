@@ -1,6 +1,8 @@
 //! Scope and guards to the statement that is sent: every relation stands inside its guard, every name is written with
 //! its schema, and what could run over hidden rows is refused.
 
+use std::collections::HashSet;
+
 use access::{Guards, Refusal, RefusalKind};
 use pg_raw_parse::make::try_owned;
 use pg_raw_parse::transform::Transform;
@@ -24,6 +26,8 @@ pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal>
             return Err(Refusal::new(RefusalKind::Unsupported, "this statement reads nothing"));
         };
         let mut analyzer = Analyzer::new(scope.catalog, scope.session, guards);
+        analyzer.check_parameters()?;
+        analyzer.repeated = repeated(select);
         analyzer.select(select, Place::Top)?;
         let Analyzer { edits, mentions, .. } = &analyzer;
         patterns.clone_from(&analyzer.patterns);
@@ -35,6 +39,19 @@ pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal>
         }
     })?;
     Ok(Rewritten { tree, patterns })
+}
+
+/// The parameters that stand at several places.
+fn repeated(select: &nodes::SelectStmt) -> HashSet<i32> {
+    let (mut once, mut again) = (HashSet::new(), HashSet::new());
+    pg_raw_parse::walk::walk(Node::SelectStmt(select), |node| {
+        if let Node::ParamRef(parameter) = node
+            && !once.insert(parameter.number)
+        {
+            again.insert(parameter.number);
+        }
+    });
+    again
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other statement has a query")]

@@ -266,3 +266,77 @@ fn columns_that_are_not_used_are_not_sent() {
     assert_eq!(orders("select n from orders order by amount"), "amount, n");
     assert_eq!(orders("select row(o.*) from orders o"), all);
 }
+
+fn at_risk(sql: &str) {
+    let said = refused(sql);
+    assert!(said.starts_with("AtRisk"), "{sql}: {said}");
+}
+
+/// Each of these told whether a hidden row has a value.
+#[test]
+fn lazy_parts_beside_a_filtered_relation_are_at_risk() {
+    for lazy in [
+        "exists (select 1 limit -1)",
+        "exists (select 1 offset -1)",
+        "exists (select 1 limit (-1))",
+        "(select unnest(array[1,2])) is null",
+        "(select n from orders order by n fetch first 1 row with ties) is null",
+        "(select unnest(array[count(*), 2]) from orders) = 5",
+        "1e30::money is null",
+        "array(select 'x' from orders) is null",
+        "case when region = 'x' then array[email, email] end is null",
+        "(case when salary = 7 then 1e30 else id end)::int8 is null",
+        "(case when salary = 7 then 'x' else '1' end)::int is null",
+        "(select 'x' where salary = 7)::int is null",
+        "-(case when region = 'x' then -9223372036854775808 else 1 end) is null",
+        "coalesce(case when salary = 7 then date '5874897-01-01' end, timestamp '2026-01-01') is null",
+        "'2026-01-01'::timestamp in ((case when salary = 7 then date '5874897-01-01' end), '2026-01-02'::timestamp)",
+        "(nullif('x', region))::int is null",
+    ] {
+        at_risk(&format!("select id from customers where region <> 'a' or {lazy}"));
+    }
+    at_risk(
+        "with z as (select 1 from orders where 1/(id-id) > 0) select id from customers where id = 2 or exists (select 1 from z)",
+    );
+    at_risk(
+        "with z as materialized (select 1/(id-id) x from orders) select id from customers where id = 2 or exists (select 1 from z)",
+    );
+    at_risk(
+        "select 1 from (select n as salary from orders) u join (select id, salary::numeric from customers) t using (salary) where 1/salary is null",
+    );
+    at_risk(
+        "select 1 from (select 1/n as v, id from orders) z join customers t on t.id = z.id and (region <> 'a' or exists (select 1 where z.v > 0))",
+    );
+    at_risk("select $1::float8, id from customers where (case when salary = 7 then 1e400 else 1.0 end) = $1");
+}
+
+#[test]
+fn what_people_ask_every_day_passes() {
+    for sql in [
+        "select id from customers where at >= now()",
+        "select id from customers where id in (1, 2, 3) and region in ('EU', 'US')",
+        "select id from customers where salary in (1, 2.5) or id = any(array[1, 2])",
+        "select id from customers where coalesce(region, '') <> 'x' and case when id > 1 then 'a' else 'b' end = 'a'",
+        "select id from customers where exists (select 1 from orders limit 1) and id = (select max(id) from orders)",
+        "select * from customers c join orders o using (id) where salary > 1",
+        "select id from customers where email like 'a%' limit 10 offset 20",
+        "with z as (select id from orders where n > 1) select id from customers where id in (select id from z)",
+        "select id from customers where email = $1 and id = $2",
+    ] {
+        mediate(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    }
+}
+
+#[test]
+fn what_grows_without_end_is_refused_at_once() {
+    let mut wide = "select 1 as a".to_owned();
+    for _ in 0..40 {
+        wide = format!("select *, * from ({wide}) x");
+    }
+    assert!(refused(&wide).starts_with("TooComplex"));
+    for text in ["/*".repeat(100_000), format!("select 1 {}1", "+-".repeat(100_000)), "/**/".repeat(100_000)]
+    {
+        assert!(refused(&text).starts_with("TooComplex"));
+    }
+    mediate(&format!("select /* {} */ 1 -- {}", "=".repeat(200), "-".repeat(2000))).unwrap();
+}
