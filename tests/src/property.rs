@@ -54,7 +54,8 @@ async fn the_answer_is_that_of_the_visible_masked_rows() {
     eprintln!("{} worlds in {:?}\n{tally}", world - seed, began.elapsed());
     assert!(tally.failures.is_empty(), "{}", tally.failures.join("\n\n"));
     assert!(tally.spares_few(), "too many queries answer where the model fails");
-    assert!(tally.refused_share() <= REFUSED_MAX, "{} of a hundred are refused", tally.refused_share());
+    let share = tally.refused_share();
+    assert!(!tally.is_large() || share <= REFUSED_MAX, "{share} of a hundred are refused");
 }
 
 /// What is compared must be felt: without filters, or without masks, a few worlds are enough to see it.

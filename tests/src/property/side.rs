@@ -212,9 +212,9 @@ impl Outcome {
         matches!(self, Self::Failed { .. })
     }
 
-    /// Whether it failed on a value, rather than on how the query is written.
+    /// Whether it failed on a value, LIKE over a folding collation among them, rather than on how the query is written.
     pub(crate) fn failed_on_a_value(&self) -> bool {
-        matches!(self, Self::Failed { code, .. } if matches!(class(code), Some("21" | "22")))
+        matches!(self, Self::Failed { code, .. } if matches!(class(code), Some("0A" | "21" | "22")))
     }
 
     /// Whether it ran into the limit of time.

@@ -71,7 +71,12 @@ pub(crate) struct Tally {
 impl Tally {
     /// Whether few queries answer where the model fails: a mask that is a constant folds away what is computed of it.
     pub(crate) fn spares_few(&self) -> bool {
-        self.spared * 100 <= self.queries
+        self.spared <= 3 + self.queries / 100
+    }
+
+    /// Whether there are enough queries for their shares to say something.
+    pub(crate) fn is_large(&self) -> bool {
+        self.queries > 1000
     }
 
     /// How many of a hundred queries that the model answers are refused.
