@@ -293,6 +293,7 @@ impl Session {
 
     /// Flush.
     pub(crate) fn flush(&mut self) {
+        self.asked = true;
         if let Some(link) = &mut self.link {
             front::flush(&mut link.out);
         }
@@ -309,6 +310,7 @@ impl Session {
             None => {
                 answer.write(&mut self.client.out);
                 self.skipping = true;
+                self.deferred = None;
             }
         }
         Ok(())

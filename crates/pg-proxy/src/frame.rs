@@ -11,6 +11,8 @@ const HEADER: usize = 5;
 const READ_BYTES: usize = 8 * 1024;
 /// What a read asks for once the one before it was filled; also what is held of a row that is relayed.
 const STREAM_BYTES: usize = 64 * 1024;
+/// How much of a client is read ahead of the message that is worked on.
+const AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// The longest message of a client that carries no text or value, as Postgres has it.
 const SMALL_BYTES_MAX: usize = 10_000;
 /// The longest password or SASL message, as Postgres has it.
@@ -156,6 +158,25 @@ impl FrontFrames {
     #[must_use]
     pub fn has_bytes(&self) -> bool {
         !self.buffer.bytes.is_empty()
+    }
+
+    /// Whether more may be read ahead of the message that is worked on.
+    #[must_use]
+    pub(crate) fn has_room(&self) -> bool {
+        self.buffer.bytes.len() < AHEAD_BYTES_MAX
+    }
+
+    /// Whether a goodbye has been read that no one has taken.
+    #[must_use]
+    pub(crate) fn holds_goodbye(&self) -> bool {
+        let mut start = 0;
+        while let Ok(Some((tag, length))) = self.buffer.header_at(start) {
+            if tag == b'X' {
+                return true;
+            }
+            start += HEADER + length;
+        }
+        false
     }
 
     /// Gives back what a large message made the buffer grow to; for a connection that waits.

@@ -19,6 +19,9 @@ use crate::statements::Cache;
 use crate::tls::Stream;
 use crate::upstream::{self, Upstream, UpstreamConfig};
 
+/// How much may wait for a store before its client is no longer read.
+const OUT_BYTES_MAX: usize = 256 * 1024;
+
 /// What bounds the connections to a store.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolLimits {
@@ -162,6 +165,11 @@ impl Pool {
 }
 
 impl Link {
+    /// Whether more waits for the store than should.
+    pub(crate) fn is_full(&self) -> bool {
+        self.out.len() > OUT_BYTES_MAX
+    }
+
     /// Whether the store has kept the connection open, and has said nothing that matters meanwhile.
     async fn is_healthy(&mut self) -> bool {
         let filled = poll_fn(|cx| {

@@ -16,8 +16,6 @@ use crate::session::{End, Session};
 use crate::simple::Simple;
 use crate::statements::{Key, Portal, Prepared, Replaced};
 
-/// How much may wait for a slow client before the store is no longer read.
-const OUT_BYTES_MAX: usize = 128 * 1024;
 /// What a buffer may keep once it is empty.
 const OUT_BYTES_KEPT: usize = 16 * 1024;
 
@@ -89,13 +87,14 @@ pub(crate) enum Expected {
 }
 
 impl Session {
-    /// Waits until bytes have come, from the client if it is to be read, or from the store; sends what is to be sent
-    /// meanwhile, and passes on what the store has answered.
-    pub(crate) async fn turn(&mut self, read_client: bool) -> Result<(), End> {
+    /// Waits until something has moved on: bytes have come from the store, or from the client where its next message is
+    /// what is `waited_for`; or one of the two has taken enough that it may be sent more. What is to be sent is sent
+    /// meanwhile, and what the store has answered is passed on.
+    pub(crate) async fn turn(&mut self, waited_for: bool) -> Result<(), End> {
         if self.queue.is_empty() {
             self.rest();
         }
-        std::future::poll_fn(|cx| self.poll_turn(read_client, cx)).await?;
+        std::future::poll_fn(|cx| self.poll_turn(waited_for, cx)).await?;
         self.relay()?;
         if self.free {
             self.give_back().await;
@@ -103,47 +102,65 @@ impl Session {
         Ok(())
     }
 
-    fn poll_turn(&mut self, read_client: bool, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+    fn poll_turn(&mut self, waited_for: bool, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let before = self.client.out.len();
-        match poll_send(&mut self.client.stream, &mut self.client.out, cx) {
-            Poll::Ready(Err(_)) => return Poll::Ready(Err(End::ClientGone)),
-            Poll::Ready(Ok(())) | Poll::Pending => {}
+        let was_full = self.client.is_full();
+        if let Poll::Ready(Err(_)) = poll_send(&mut self.client.stream, &mut self.client.out, cx) {
+            return Poll::Ready(Err(End::ClientGone));
         }
-        let mut moved = self.client.out.len() < before;
-        let mut came = false;
-        if let Some(link) = &mut self.link {
-            if let Poll::Ready(Err(_)) = poll_send(&mut link.stream, &mut link.out, cx) {
-                return Poll::Ready(Err(End::StoreGone));
-            }
-            if self.client.out.len() < OUT_BYTES_MAX {
-                match pin!(link.frames.fill(&mut link.stream)).poll(cx) {
-                    Poll::Ready(Ok(1..)) => came = true,
-                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::StoreGone)),
-                    Poll::Pending => {}
-                }
-            }
-        }
-        if read_client {
-            match pin!(self.client.frames.fill(&mut self.client.stream)).poll(cx) {
-                Poll::Ready(Ok(1..)) => (came, moved) = (true, true),
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(End::ClientGone)),
-                Poll::Pending => {}
-            }
-        }
-        if moved {
+        if self.client.out.len() < before {
             self.clock.moved();
         }
-        if came {
-            return Poll::Ready(Ok(()));
+        let mut on = was_full && !self.client.is_full();
+        on |= self.poll_store(cx)?;
+        on |= self.poll_client(waited_for, cx)?;
+        if on { Poll::Ready(Ok(())) } else { self.poll_clock(cx) }
+    }
+
+    /// Whether the store has said something, or has room again.
+    fn poll_store(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let Some(link) = &mut self.link else { return Ok(false) };
+        let was_full = link.is_full();
+        if let Poll::Ready(Err(_)) = poll_send(&mut link.stream, &mut link.out, cx) {
+            return Err(End::StoreGone);
         }
-        self.poll_clock(cx)
+        let has_room = was_full && !link.is_full();
+        if self.client.is_full() {
+            return Ok(has_room);
+        }
+        match pin!(link.frames.fill(&mut link.stream)).poll(cx) {
+            Poll::Ready(Ok(1..)) => Ok(true),
+            Poll::Ready(Ok(0) | Err(_)) => Err(End::StoreGone),
+            Poll::Pending => Ok(has_room),
+        }
+    }
+
+    /// Whether the client has said something that was waited for. It is read in any case, though not far, to notice
+    /// that it is gone.
+    fn poll_client(&mut self, waited_for: bool, cx: &mut Context<'_>) -> Result<bool, End> {
+        let waited_for = waited_for && !self.client.is_full();
+        while !self.leaves && (waited_for || self.client.frames.has_room()) {
+            let filled = pin!(self.client.frames.fill(&mut self.client.stream)).poll(cx);
+            match filled {
+                Poll::Ready(Ok(1..)) if waited_for => {
+                    self.clock.moved();
+                    return Ok(true);
+                }
+                Poll::Ready(Ok(1..)) => {}
+                // What it asked before its goodbye is done.
+                Poll::Ready(Ok(0) | Err(_)) if self.client.frames.holds_goodbye() => self.leaves = true,
+                Poll::Ready(Ok(0) | Err(_)) => return Err(End::ClientGone),
+                Poll::Pending => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 
     /// Passes on all that the store has answered, as long as the client keeps up.
     pub(crate) fn relay(&mut self) -> Result<(), End> {
         loop {
             self.answer_own();
-            if self.client.out.len() >= OUT_BYTES_MAX {
+            if self.client.is_full() {
                 return Ok(());
             }
             let Some(link) = &mut self.link else { return Ok(()) };

@@ -28,8 +28,8 @@ use crate::tls::Stream;
 
 /// How many answers may be awaited before no more is read.
 const QUEUE_MAX: usize = 4096;
-/// How much may wait for the store before no more is read.
-const STORE_BYTES_MAX: usize = 256 * 1024;
+/// How much may wait for a slow client before neither it nor the store is read any more.
+const OUT_BYTES_MAX: usize = 128 * 1024;
 /// How long a client may take to hear why it has to go.
 const FAREWELL_MS_MAX: u64 = 2000;
 
@@ -58,7 +58,9 @@ pub(crate) struct Session {
     /// Whether the client's messages are dropped up to its next Sync.
     pub skipping: bool,
     /// Whether the client has said goodbye.
-    leaves: bool,
+    pub leaves: bool,
+    /// Whether the store has been asked to answer all that it was sent.
+    pub asked: bool,
     /// Whether the client has been sent a part of a row only.
     pub row_open: bool,
     /// Whether this session has ever set its path.
@@ -210,6 +212,7 @@ impl Session {
             deferred: None,
             skipping: false,
             leaves: false,
+            asked: false,
             row_open: false,
             path_moves: false,
             unsettled: false,
@@ -263,25 +266,28 @@ impl Session {
 
     /// All messages that have come whole.
     async fn messages(&mut self) -> Result<(), End> {
-        while let Some(frame) = self.client.frames.next_frame().map_err(|error| protocol(&error))? {
+        loop {
+            // A client that does not take its answers is not asked for more questions.
+            while self.client.is_full() || self.link.as_ref().is_some_and(Link::is_full) {
+                self.turn(false).await?;
+            }
+            let frame = self.client.frames.next_frame().map_err(|error| protocol(&error))?;
+            let Some(frame) = frame else { return Ok(()) };
             self.message(&frame).await?;
             if self.queue.len() > QUEUE_MAX {
                 self.settle().await?;
             }
-            while self.link.as_ref().is_some_and(|link| link.out.len() > STORE_BYTES_MAX) {
-                self.turn(self.looks_for_the_client()).await?;
-            }
         }
-        Ok(())
     }
 
     async fn message(&mut self, frame: &Frame) -> Result<(), End> {
         let message = front::read(frame).map_err(|error| protocol(&error))?;
-        if !matches!(message, Message::Bind(Bind { statement: "", .. })) {
+        if !self.skipping && !matches!(message, Message::Bind(Bind { statement: "", .. })) {
             let sent = self.send_deferred().await;
             self.stopped(sent, false)?;
         }
         let is_simple = matches!(message, Message::Query(_) | Message::FunctionCall);
+        self.asked = is_simple || matches!(message, Message::Sync | Message::Flush);
         let passed = self.pass_on(message).await;
         self.stopped(passed, is_simple)
     }
@@ -330,11 +336,6 @@ impl Session {
         }
     }
 
-    /// Whether to read on while a message waits: as long as nothing is held, to notice that the client is gone.
-    fn looks_for_the_client(&self) -> bool {
-        !self.leaves && !self.client.frames.has_bytes()
-    }
-
     /// Waits until all that was sent has been answered.
     pub(crate) async fn settle(&mut self) -> Result<(), End> {
         if self.awaits_sync() {
@@ -342,7 +343,7 @@ impl Session {
             self.flush();
         }
         while !self.queue.is_empty() {
-            self.turn(self.looks_for_the_client()).await?;
+            self.turn(false).await?;
         }
         self.unsettled = false;
         Ok(())
@@ -425,8 +426,11 @@ impl Session {
     /// What happens to a session that waits: it may be too long, or the gateway stops.
     pub(crate) fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let idle = self.link.is_none() && self.queue.is_empty() && !self.client.frames.has_bytes();
-        // A client that is slow to take its answer counts as one that does not ask.
-        let waits = self.queue.is_empty() || !self.client.out.is_empty();
+        // A client that is slow to take its answer counts as one that does not ask, and so does one that has the store
+        // wait for its Sync.
+        let is_asked = |expected: &Expected| matches!(expected, Expected::Sync(_));
+        let works = self.asked || self.queue.iter().any(is_asked);
+        let waits = self.queue.is_empty() || !self.client.out.is_empty() || !works;
         match self.clock.poll(idle, self.link.is_some(), waits, cx) {
             Poll::Ready(answer) => Poll::Ready(Err(End::Because(answer))),
             Poll::Pending => Poll::Pending,
@@ -481,6 +485,11 @@ fn initial_settings(asked: &[(String, String)]) -> Result<Settings, Refusal> {
 impl Client {
     pub(crate) fn new(stream: Stream, frames: FrontFrames) -> Self {
         Self { stream, frames, out: BytesMut::new() }
+    }
+
+    /// Whether more waits for it than should.
+    pub(crate) fn is_full(&self) -> bool {
+        self.out.len() >= OUT_BYTES_MAX
     }
 
     /// Says why, and sends it if the client takes it.
