@@ -35,7 +35,7 @@ impl Session {
                 return Err(Answer::error("42P05", message).into());
             }
         }
-        let prepared = Arc::new(Prepared::new(decision, types.into()));
+        let prepared = Arc::new(Prepared::new(decision, types.into(), self.settings.reading()));
         if name.is_empty() {
             // Most often its Bind is next, and one record is enough for both.
             self.deferred = Some(prepared);
@@ -238,7 +238,7 @@ impl Session {
         front::execute(&mut link.out, execute.portal, execute.rows_max).map_err(|_| End::StoreGone)?;
         portal.execute();
         if let Some(decided) = portal.decided() {
-            self.unsettled |= unsettles(&decided.effect, &mut self.path_moves);
+            self.unsettled |= unsettles(&decided.effect, &mut self.meaning_moves);
         }
         self.expect(Expected::Execute(portal));
         Ok(())
@@ -330,6 +330,14 @@ impl Session {
         {
             return Ok((prepared, name));
         }
+        // A store that has yet to learn it reads it by what holds now, whenever the client has prepared it.
+        prepared = prepared.read_by(self.settings.reading());
+        let link = self.held()?;
+        if known == Known::Suffices
+            && let Some(name) = known_name(link, &prepared, unnamed)
+        {
+            return Ok((prepared, name));
+        }
         let mut permit = None;
         if record == Record::Own && prepared.decided().is_some() {
             let given = self.proxy.gate.permit(&self.sql, &prepared.decision, 0, Phase::Prepare);
@@ -362,7 +370,7 @@ impl Session {
 
     /// Waits, if need be, until it is known what names mean.
     async fn settle_meaning(&mut self) -> Result<(), Stop> {
-        if self.unsettled || (!self.queue.is_empty() && self.settings.path_is_open()) {
+        if self.unsettled || (!self.queue.is_empty() && self.settings.meaning_is_open()) {
             self.settle_all().await?;
         }
         Ok(())

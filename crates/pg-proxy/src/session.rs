@@ -63,9 +63,9 @@ pub(crate) struct Session {
     pub asked: bool,
     /// Whether the client has been sent a part of a row only.
     pub row_open: bool,
-    /// Whether this session has ever set its path.
-    pub path_moves: bool,
-    /// Whether something on its way changes what the next messages mean: the path, or names.
+    /// Whether this session has ever set its path, or what literals are read by.
+    pub meaning_moves: bool,
+    /// Whether something on its way changes what the next messages mean: the path, literals, or names.
     pub unsettled: bool,
     /// Whether the connection may be given back.
     pub free: bool,
@@ -214,7 +214,7 @@ impl Session {
             leaves: false,
             asked: false,
             row_open: false,
-            path_moves: false,
+            meaning_moves: false,
             unsettled: false,
             free: false,
             clock,

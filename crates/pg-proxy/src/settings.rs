@@ -10,16 +10,48 @@ use std::sync::Arc;
 
 use sql::Effect;
 
+/// The settings by which the store reads the literals of a text when it prepares it, and writes those that it computes.
+const READ_BY: [&str; 7] = [
+    "bytea_output",
+    "datestyle",
+    "extra_float_digits",
+    "intervalstyle",
+    "timezone",
+    "xmlbinary",
+    "xmloption",
+];
+
+/// Those of them that have a value of the session's, with it.
+pub(crate) type Reading = Arc<[(Arc<str>, Arc<str>)]>;
+
+/// Whether the store reads literals by this setting.
+pub(crate) fn is_read_by(name: &str) -> bool {
+    READ_BY.contains(&name)
+}
+
 /// The values at one moment, shared by a session and the connections that have them applied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Values {
     /// Settings with a value other than the store's default, by lower-case name.
     set: BTreeMap<Arc<str>, Arc<str>>,
+    /// Of those, what literals are read by.
+    reading: Reading,
     /// The schemas of the path, in order.
     path: Vec<Arc<str>>,
 }
 
 impl Values {
+    fn new(set: BTreeMap<Arc<str>, Arc<str>>, path: Vec<Arc<str>>) -> Self {
+        let mut values = Self { set, reading: Reading::default(), path };
+        values.read_anew();
+        values
+    }
+
+    fn read_anew(&mut self) {
+        let read_by = self.set.iter().filter(|(name, _)| is_read_by(name));
+        self.reading = read_by.map(|(name, value)| (Arc::clone(name), Arc::clone(value))).collect();
+    }
+
     /// The statements, joined by `;`, that turn a connection with the values `applied` into one with these. Nothing
     /// where there is nothing to do.
     pub(crate) fn statements_from(&self, applied: Option<&Self>) -> Option<String> {
@@ -76,12 +108,14 @@ pub(crate) struct Settings {
     failed: bool,
     /// Whether the store's connection no longer has what is tracked here.
     apart: bool,
+    /// Whether the open transaction may read literals by values of its own.
+    local: bool,
 }
 
 impl Settings {
     /// A session that begins with these values, by lower-case name, and this path.
     pub(crate) fn new(set: BTreeMap<Arc<str>, Arc<str>>, path: Vec<Arc<str>>) -> Self {
-        let start = Arc::new(Values { set, path });
+        let start = Arc::new(Values::new(set, path));
         Self {
             now: Arc::clone(&start),
             committed: Arc::clone(&start),
@@ -89,6 +123,7 @@ impl Settings {
             savepoints: Vec::new(),
             failed: false,
             apart: false,
+            local: false,
         }
     }
 
@@ -102,9 +137,15 @@ impl Settings {
         &self.now.path
     }
 
-    /// Whether the open transaction has changed the path: it is not known yet which one stays.
-    pub(crate) fn path_is_open(&self) -> bool {
-        !Arc::ptr_eq(&self.now, &self.committed) && self.now.path != self.committed.path
+    /// What the store reads literals by, if that is known.
+    pub(crate) fn reading(&self) -> Option<&Reading> {
+        (!self.local && !self.apart).then_some(&self.now.reading)
+    }
+
+    /// Whether the open transaction has changed what texts mean: it is not known yet what stays.
+    pub(crate) fn meaning_is_open(&self) -> bool {
+        !Arc::ptr_eq(&self.now, &self.committed)
+            && (self.now.path != self.committed.path || self.now.reading != self.committed.reading)
     }
 
     /// A statement with this effect has completed with this tag.
@@ -131,10 +172,11 @@ impl Settings {
                 self.failed = false;
             }
             // The store itself forgets it with the transaction.
-            Effect::Set { local: true, .. } => {}
+            Effect::Set { name, local: true, .. } => self.local |= is_read_by(name),
             Effect::Set { name, value, local: false } => {
-                let set = &mut Arc::make_mut(&mut self.now).set;
-                set.insert(name.as_str().into(), value.as_str().into());
+                let now = Arc::make_mut(&mut self.now);
+                now.set.insert(name.as_str().into(), value.as_str().into());
+                now.read_anew();
             }
             Effect::Reset(name) => self.reset(name),
             Effect::ResetAll | Effect::DiscardAll => {
@@ -160,6 +202,7 @@ impl Settings {
         } else {
             self.commit()
         }
+        self.local = false;
         let apart = std::mem::take(&mut self.apart);
         (!apart).then(|| Arc::clone(&self.now))
     }
@@ -179,11 +222,12 @@ impl Settings {
         let value = self.start.set.get(name).cloned();
         // The store goes back to its own default, which is not what this session began with.
         self.apart |= value.is_some();
-        let set = &mut Arc::make_mut(&mut self.now).set;
+        let now = Arc::make_mut(&mut self.now);
         match value {
-            Some(value) => set.insert(name.into(), value),
-            None => set.remove(name),
+            Some(value) => now.set.insert(name.into(), value),
+            None => now.set.remove(name),
         };
+        now.read_anew();
     }
 
     /// The newest savepoint of this name.
@@ -284,6 +328,27 @@ mod tests {
             settings.now().statements_from(None).as_deref(),
             Some("RESET ALL;SET \"datestyle\" TO 'ISO';SET \"timezone\" TO 'it''s'")
         );
+    }
+
+    #[test]
+    fn literals_are_read_by_what_holds() {
+        let mut settings = session();
+        let began = settings.reading().cloned();
+        settings.apply(&set("application_name", "x"), "SET");
+        assert_eq!(settings.reading().cloned(), began);
+        assert!(!settings.meaning_is_open());
+        settings.apply(&set("timezone", "UTC"), "SET");
+        assert_ne!(settings.reading().cloned(), began);
+        assert!(settings.meaning_is_open());
+        settings.fail();
+        settings.end_transaction();
+        assert_eq!(settings.reading().cloned(), began);
+        // What holds for a transaction only is not tracked, and so nobody knows.
+        let local = Effect::Set { name: "timezone".into(), value: "UTC".into(), local: true };
+        settings.apply(&local, "SET");
+        assert_eq!(settings.reading(), None);
+        settings.end_transaction();
+        assert_eq!(settings.reading().cloned(), began);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::frame::Frame;
 use crate::front;
 use crate::relay::{Expected, words_of};
 use crate::session::{End, Session, Stop};
+use crate::settings::is_read_by;
 
 /// A query that is on its way.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl Session {
         link.cache.forget_unnamed();
         permits.reverse();
         for permit in &permits {
-            self.unsettled |= unsettles(&permit.decided().effect, &mut self.path_moves);
+            self.unsettled |= unsettles(&permit.decided().effect, &mut self.meaning_moves);
         }
         let segment = self.next_segment();
         self.queue.push_back(Expected::Simple(Simple { permits, rows: 0, segment }));
@@ -165,6 +166,10 @@ pub(crate) fn unsettles(effect: &Effect, has_moved: &mut bool) -> bool {
             true
         }
         Effect::Deallocate(_) => true,
+        Effect::Set { name, .. } | Effect::Reset(name) if is_read_by(name) => {
+            *has_moved = true;
+            true
+        }
         // What was set may be taken back.
         Effect::Commit { .. } | Effect::Rollback { .. } | Effect::RollbackTo(_) => *has_moved,
         Effect::None

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gate::{Decided, Outcome, SqlDecision, SqlPermit};
 
 use crate::back;
 use crate::frame::{Frame, FrameError};
+use crate::settings::Reading;
 
 /// What a client has given names to. The empty name is one too.
 #[derive(Debug)]
@@ -74,22 +76,34 @@ pub(crate) struct Prepared {
     /// What the store has to know to run it.
     pub key: Key,
     /// The columns that the client has been told.
-    columns: OnceLock<Columns>,
+    columns: Arc<OnceLock<Columns>>,
 }
 
 impl Prepared {
-    pub(crate) fn new(decision: Arc<SqlDecision>, types: Arc<[u32]>) -> Self {
-        let text = decision.statements.first().map_or_else(|| "".into(), |decided| Arc::clone(&decided.text));
-        Self { decision, key: Key::new(text, types), columns: OnceLock::new() }
+    /// A statement that the store is to read by these settings, if they are known.
+    pub(crate) fn new(decision: Arc<SqlDecision>, types: Arc<[u32]>, reading: Option<&Reading>) -> Self {
+        let text = text_of(&decision);
+        let sense = Sense::of(&text, reading);
+        Self { decision, key: Key::new(text, types, sense), columns: Arc::default() }
     }
 
     /// The same statement decided anew. Its columns are those of before where it is the same to the store.
     pub(crate) fn renewed(&self, decision: Arc<SqlDecision>) -> Self {
-        let renewed = Self::new(decision, Arc::clone(&self.key.types));
-        match renewed.key == self.key {
-            true => Self { columns: self.columns.clone(), ..renewed },
-            false => renewed,
+        let text = text_of(&decision);
+        let sense = self.key.sense.now(&text, self.key.sense.reading());
+        let key = Key::new(text, Arc::clone(&self.key.types), sense);
+        let columns = if key == self.key { Arc::clone(&self.columns) } else { Arc::default() };
+        Self { decision, key, columns }
+    }
+
+    /// The same statement, for a store that reads it by these settings now.
+    pub(crate) fn read_by(self: Arc<Self>, reading: Option<&Reading>) -> Arc<Self> {
+        let sense = self.key.sense.now(&self.key.text, reading);
+        if sense == self.key.sense {
+            return self;
         }
+        let key = Key::new(Arc::clone(&self.key.text), Arc::clone(&self.key.types), sense);
+        Arc::new(Self { decision: Arc::clone(&self.decision), key, columns: Arc::clone(&self.columns) })
     }
 
     pub(crate) fn decided(&self) -> Option<&Decided> {
@@ -110,6 +124,10 @@ impl Prepared {
     }
 }
 
+fn text_of(decision: &SqlDecision) -> Arc<str> {
+    decision.statements.first().map_or_else(|| "".into(), |decided| Arc::clone(&decided.text))
+}
+
 /// The columns of a result, as far as a client's plan depends on them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Columns(Vec<(Box<[u8]>, u32, i32)>);
@@ -125,25 +143,28 @@ impl Columns {
     }
 }
 
-/// What a statement is to the store: text and declared types.
+/// What a statement is to the store: text, declared types, and what the text is read by.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
     pub text: Arc<str>,
     pub types: Arc<[u32]>,
-    /// Of both, so that a text is hashed once and not for each time it runs.
+    sense: Sense,
+    /// Of all of it, so that a text is hashed once and not for each time it runs.
     hash: OnceLock<u64>,
 }
 
 impl Key {
-    fn new(text: Arc<str>, types: Arc<[u32]>) -> Self {
-        Self { text, types, hash: OnceLock::new() }
+    fn new(text: Arc<str>, types: Arc<[u32]>, sense: Sense) -> Self {
+        Self { text, types, sense, hash: OnceLock::new() }
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         // A hash is no proof: texts are compared, unless they are the same place.
-        (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text) && self.types == other.types
+        (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text)
+            && self.types == other.types
+            && self.sense == other.sense
     }
 }
 
@@ -151,9 +172,54 @@ impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let hash = || BuildHasherDefault::<DefaultHasher>::default().hash_one((&self.text, &self.types));
+        let whole = (&self.text, &self.types, &self.sense);
+        let hash = || BuildHasherDefault::<DefaultHasher>::default().hash_one(whole);
         state.write_u64(*self.hash.get_or_init(hash));
     }
+}
+
+/// What the store makes of the literals of a text. It reads them when it prepares the text, not when it runs it, so what
+/// one session has had prepared is another's only where both mean the same by it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Sense {
+    /// What these settings say.
+    By(Reading),
+    /// What held at that moment: it is nobody else's.
+    Own(u64),
+}
+
+impl Sense {
+    fn of(text: &str, reading: Option<&Reading>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        match reading {
+            Some(reading) if !names_a_moment(text) => Self::By(Arc::clone(reading)),
+            _ => Self::Own(NEXT.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    /// What it is by other settings, or for another text.
+    fn now(&self, text: &str, reading: Option<&Reading>) -> Self {
+        match (self, Self::of(text, reading)) {
+            // It was nobody else's before.
+            (Self::Own(own), Self::Own(_)) => Self::Own(*own),
+            (_, now) => now,
+        }
+    }
+
+    fn reading(&self) -> Option<&Reading> {
+        match self {
+            Self::By(reading) => Some(reading),
+            Self::Own(_) => None,
+        }
+    }
+}
+
+/// Whether a literal of the text may name the moment at which it is read, as `'now'` does. Any text that has one of these
+/// words after its first quote counts.
+fn names_a_moment(text: &str) -> bool {
+    let Some((_, quoted)) = text.split_once('\'') else { return false };
+    let quoted = quoted.to_ascii_lowercase();
+    ["now", "today", "tomorrow", "yesterday"].iter().any(|word| quoted.contains(word))
 }
 
 /// The statements that one connection has prepared, under names of the gateway's own.
@@ -345,10 +411,25 @@ impl Drop for Portal {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Cache, Key, Named};
+    use super::{Cache, Key, Named, Sense};
+    use crate::settings::Reading;
 
     fn key(text: &str) -> Key {
-        Key::new(text.into(), [].into())
+        Key::new(text.into(), [].into(), Sense::of(text, Some(&Reading::default())))
+    }
+
+    #[test]
+    fn text_is_shared_by_those_who_read_it_alike() {
+        assert_eq!(key("select now(), '1'::text"), key("select now(), '1'::text"));
+        for own in ["select 'now'::timestamptz", "select E'TODAY '::date", "select 'Tomorrow'::date"] {
+            assert_ne!(key(own), key(own));
+        }
+        let text = "select '01/02/2020'::date";
+        let reading = Reading::from([("datestyle".into(), "DMY".into())]);
+        let german = Key::new(text.into(), [].into(), Sense::of(text, Some(&reading)));
+        assert_ne!(key(text), german);
+        let unknown = || Key::new(text.into(), [].into(), Sense::of(text, None));
+        assert_ne!(unknown(), unknown());
     }
 
     #[test]

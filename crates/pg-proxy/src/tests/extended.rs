@@ -1,6 +1,6 @@
 //! The extended protocol through the gateway.
 
-use super::gateway::{Gateway, Settings};
+use super::gateway::{Gateway, Raw, Settings};
 use super::policy::FORBIDDEN;
 use crate::front::Target::{Portal, Statement};
 
@@ -295,4 +295,61 @@ async fn unnamed_statement_of_another_session_is_never_run() {
     assert_eq!(two.answers(3).await, expected);
     one.bind("", "").execute("", 2).sync();
     assert_eq!(one.answers(1).await, ["bound", "rows 2", "suspended", "ready I"]);
+}
+
+/// Two sessions that share the one connection.
+async fn two_on_one_connection() -> (Gateway, Raw, Raw) {
+    let mut settings = Settings::default();
+    settings.pool.pool_size_max = 1;
+    let gateway = Gateway::start_with(settings).await;
+    let (one, two) = (gateway.raw().await, gateway.raw().await);
+    (gateway, one, two)
+}
+
+/// The value of a statement that is prepared under this name and run.
+async fn prepared_value(raw: &mut Raw, name: &str, text: &str) -> String {
+    raw.parse(name, text).sync();
+    assert_eq!(raw.answers(1).await, ["parsed", "ready I"]);
+    bound_value(raw, name).await
+}
+
+async fn bound_value(raw: &mut Raw, name: &str) -> String {
+    raw.bind("", name).execute("", 0).sync();
+    raw.first_value().await
+}
+
+#[tokio::test]
+async fn literals_are_read_by_the_settings_of_the_session() {
+    let (gateway, mut one, mut two) = two_on_one_connection().await;
+    let days = "select '01/02/2020'::date - '2020-01-01'::date";
+    one.query("set datestyle to 'ISO, DMY'").answers(1).await;
+    assert_eq!(prepared_value(&mut one, "s", days).await, "31");
+    assert_eq!(prepared_value(&mut two, "s", days).await, "1");
+    assert_eq!(bound_value(&mut one, "s").await, "31");
+    // Within one pipeline, and for one transaction.
+    two.parse("", "set datestyle to 'ISO, DMY'").bind("", "").execute("", 0);
+    two.parse("t", days).sync();
+    two.answers(1).await;
+    assert_eq!(bound_value(&mut two, "t").await, "31");
+    two.query("reset datestyle").query("begin; set local datestyle to 'ISO, DMY'").answers(2).await;
+    two.parse("u", days).sync().query("commit").answers(2).await;
+    let mut three = gateway.raw().await;
+    assert_eq!(prepared_value(&mut three, "u", days).await, "1");
+    // A setting that a later failure takes back.
+    one.query("set datestyle to 'ISO, MDY'").answers(1).await;
+    one.parse("", "set datestyle to 'ISO, DMY'").bind("", "").execute("", 0);
+    one.parse("f", FAILS).bind("", "f").execute("", 0).sync();
+    one.parse("v", days).sync().answers(2).await;
+    assert_eq!(bound_value(&mut one, "v").await, "1");
+}
+
+#[tokio::test]
+async fn moment_that_a_literal_names_is_that_of_its_own_parse() {
+    let (_gateway, mut one, mut two) = two_on_one_connection().await;
+    let now = "select 'now'::timestamptz::text";
+    let first = prepared_value(&mut one, "s", now).await;
+    assert_eq!(bound_value(&mut one, "s").await, first);
+    assert_ne!(prepared_value(&mut one, "t", now).await, first);
+    assert_ne!(prepared_value(&mut two, "s", now).await, first);
+    assert_eq!(bound_value(&mut one, "s").await, first);
 }

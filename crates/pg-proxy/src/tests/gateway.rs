@@ -246,7 +246,12 @@ impl Raw {
 
     /// The first value of the first row of a query, as text.
     pub(super) async fn value(&mut self, query: &str) -> String {
-        self.query(query).send().await;
+        self.query(query).first_value().await
+    }
+
+    /// Sends, and gives the first value that comes before ReadyForQuery, as text.
+    pub(super) async fn first_value(&mut self) -> String {
+        self.send().await;
         let mut value = None;
         loop {
             match self.next().await {
