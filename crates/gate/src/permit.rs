@@ -201,6 +201,11 @@ impl SqlPermit {
         self.close(how, outcome.rows);
     }
 
+    /// Records that so many rows were sent, and that it is not known what became of the statement then.
+    pub fn lose(mut self, rows: u64) {
+        self.close(audit::Outcome::Unknown, rows);
+    }
+
     fn close(&mut self, outcome: audit::Outcome<'_>, rows: u64) {
         self.finished = true;
         let us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -41,6 +41,15 @@ impl Simple {
     }
 }
 
+impl Drop for Simple {
+    fn drop(&mut self) {
+        // What becomes of the statement that runs nobody will know; these rows of it have been passed on.
+        if let Some(permit) = self.permits.pop() {
+            permit.lose(self.rows);
+        }
+    }
+}
+
 impl Session {
     /// Query. It is decided over the state that everything before it has left.
     pub(crate) async fn query(&mut self, text: &str) -> Result<(), Stop> {

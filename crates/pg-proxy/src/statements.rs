@@ -400,9 +400,14 @@ impl Portal {
 
 impl Drop for Portal {
     fn drop(&mut self) {
-        // A portal that the client has left where it stood is done; what became of one that runs nobody knows.
+        // A portal that the client has left where it stood is done; what becomes of one that runs nobody will know.
         if !self.run().running {
             self.finish(None);
+        }
+        let mut run = self.run();
+        let rows = run.rows;
+        if let Some(permit) = run.permit.take() {
+            permit.lose(rows);
         }
     }
 }

@@ -1,7 +1,12 @@
 //! The extended protocol through the gateway.
 
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
 use super::gateway::{Gateway, Raw, Settings};
 use super::policy::FORBIDDEN;
+use crate::frame::Back;
 use crate::front::Target::{Portal, Statement};
 
 /// Fails when it runs, not when it is planned.
@@ -295,6 +300,32 @@ async fn unnamed_statement_of_another_session_is_never_run() {
     assert_eq!(two.answers(3).await, expected);
     one.bind("", "").execute("", 2).sync();
     assert_eq!(one.answers(1).await, ["bound", "rows 2", "suspended", "ready I"]);
+}
+
+#[tokio::test]
+async fn rows_of_a_client_that_goes_early_are_recorded() {
+    let gateway = Gateway::start().await;
+    for extended in [false, true] {
+        let mut raw = gateway.raw().await;
+        let select = "select n, filling from wide";
+        if extended {
+            raw.parse("", select).bind("", "").execute("", 0).sync();
+        } else {
+            raw.query(select);
+        }
+        raw.send().await;
+        while !matches!(raw.next().await, Some(Back::Rows(_))) {}
+        drop(raw);
+    }
+    let log = || gateway.gate().log().contents();
+    let lost = |log: &str| log.lines().filter(|line| line.contains("\"outcome\":\"unknown\"")).count();
+    let recorded = async {
+        while lost(&log()) < 2 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), recorded).await.unwrap();
+    assert!(!log().contains("\"outcome\":\"unknown\",\"rows\":0"), "{}", log());
 }
 
 /// Two sessions that share the one connection.
