@@ -20,9 +20,10 @@ use crate::barrier;
 use crate::edits::{Edit, Edits};
 use crate::figure::column_name;
 use crate::grouping::Aliases;
-use crate::lists::{self, CallKind, oid};
+use crate::lists::oid;
 use crate::names::Session;
 use crate::range::{Facts, Hazard, Levels, Origin, Seen, Sight, Ty};
+use crate::rows::{check_width, gives_rows, is_count, is_one};
 
 /// Where a query stands: what its select list is at risk of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -519,22 +520,6 @@ fn names_only(query: &nodes::SelectStmt, name: &str) -> bool {
     only
 }
 
-/// Whether a select list may give more rows than it is given: by a window function, or one that returns a set.
-fn gives_rows(select: &nodes::SelectStmt) -> bool {
-    let mut found = !select.window_clause().is_empty();
-    for target in select.target_list().iter().filter(|target| !matches!(target.val(), Node::None)) {
-        pg_raw_parse::walk::walk(target.val(), |node| {
-            if let Node::FuncCall(call) = node {
-                let name = call.funcname().iter().filter_map(Node::as_str).next_back().unwrap_or_default();
-                let overloads = lists::functions(name);
-                let sets = overloads.iter().any(|overload| overload.kind == CallKind::SetReturning);
-                found |= call.over().is_some() || sets || overloads.is_empty();
-            }
-        });
-    }
-    found
-}
-
 /// The first columns under other names.
 pub(crate) fn renamed(mut columns: Vec<Seen>, names: &pg_raw_parse::list::NodeList) -> Vec<Seen> {
     for (column, name) in columns.iter_mut().zip(names) {
@@ -543,41 +528,6 @@ pub(crate) fn renamed(mut columns: Vec<Seen>, names: &pg_raw_parse::list::NodeLi
         }
     }
     columns
-}
-
-/// The most columns of a select list or a join, as in Postgres.
-const COLUMNS_MAX: usize = 1664;
-
-/// Refuses what doubles its columns at every level before it costs memory.
-pub(crate) fn check_width(columns: &[Seen]) -> Result<(), Refusal> {
-    if columns.len() <= COLUMNS_MAX {
-        return Ok(());
-    }
-    Err(Refusal::new(RefusalKind::TooComplex, format!("a query can have at most {COLUMNS_MAX} columns")))
-}
-
-/// Whether a LIMIT or OFFSET is a constant that cannot fail: none, NULL, or a number from 0 on.
-fn is_count(node: Node<'_>) -> bool {
-    match node {
-        Node::None => true,
-        Node::A_Const(constant) => {
-            let count = constant.val().and_then(|value| value.numeric_value::<i64>());
-            constant.isnull || count.is_some_and(|count| count >= 0)
-        }
-        _ => false,
-    }
-}
-
-/// Whether a LIMIT is the constant 0 or 1, and not one WITH TIES.
-fn is_one(select: &nodes::SelectStmt) -> bool {
-    let Node::A_Const(constant) = select.limit_count() else { return false };
-    if select.limit_option != raw::LimitOption::LIMIT_OPTION_COUNT {
-        return false;
-    }
-    constant
-        .val()
-        .and_then(|value| value.numeric_value::<i64>())
-        .is_some_and(|limit| (0..=1).contains(&limit))
 }
 
 fn text(name: Option<&str>) -> Arc<str> {

@@ -75,7 +75,9 @@ impl Analyzer<'_> {
         for arg in &args {
             facts.absorb(arg);
         }
-        let safe = self.is_safe(safe, facts.collation, false) || TIMES.contains(&name.as_str());
+        let safe = self.is_safe(safe, facts.collation, false)
+            || TIMES.contains(&name.as_str())
+            || is_constant_series(&name, call);
         let aggregate = lists::functions(&name).iter().any(|overload| overload.kind == CallKind::Aggregate);
         if aggregate || call.over().is_some() {
             if !safe {
@@ -496,6 +498,17 @@ impl Analyzer<'_> {
         facts.origin = None;
         facts
     }
+}
+
+/// `generate_series(1, 10)` over constants: it fails only with a step of zero.
+fn is_constant_series(name: &str, call: &nodes::FuncCall) -> bool {
+    let number = |node| match node {
+        Node::A_Const(constant) => constant.val().and_then(|value| value.numeric_value::<i64>()),
+        _ => None,
+    };
+    let numbers: Option<Vec<i64>> = call.args().iter().map(number).collect();
+    let numbers = numbers.unwrap_or_default();
+    name == "generate_series" && matches!(numbers.as_slice(), [_, _] | [_, _, 1.. | ..=-1])
 }
 
 struct NamedType {

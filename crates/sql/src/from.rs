@@ -14,7 +14,7 @@ use crate::analyze::{Analyzer, Mention, Place, one, renamed, unsupported};
 use crate::barrier;
 use crate::edits::Edit;
 use crate::figure::column_name;
-use crate::lists::oid;
+use crate::lists::{self, CallKind, oid};
 use crate::names;
 use crate::range::{Collation, Facts, Item, Origin, Seen, Sight, Ty};
 
@@ -225,7 +225,11 @@ impl Analyzer<'_> {
                 Some(alias) if !function.is_rowsfrom => alias.aliasname().unwrap_or_default().to_owned(),
                 _ => column_name(call),
             };
-            let facts = Facts { origin: None, reads: true, aggregated: false, ..facts };
+            let mut facts = Facts { origin: None, reads: true, aggregated: false, ..facts };
+            if facts.filtered.is_none() && returns_set(call) {
+                // Its rows are computed by a scan of their own: what reads them cannot make it run over hidden rows.
+                facts.hazard = None;
+            }
             columns.push(Seen { name: name.into(), facts });
         }
         if function.ordinality {
@@ -378,4 +382,12 @@ impl Analyzer<'_> {
         let facts = Facts { origin, ..both };
         Ok(Seen { name: name.clone(), facts })
     }
+}
+
+/// Whether every function of this name gives rows; one that gives a value may be moved into conditions.
+fn returns_set(call: Node<'_>) -> bool {
+    let Node::FuncCall(call) = call else { return false };
+    let name = call.funcname().iter().filter_map(Node::as_str).next_back().unwrap_or_default();
+    let overloads = lists::functions(name);
+    !overloads.is_empty() && overloads.iter().all(|overload| overload.kind == CallKind::SetReturning)
 }

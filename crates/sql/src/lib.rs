@@ -34,6 +34,7 @@ mod parse;
 mod print;
 mod range;
 mod rewrite;
+mod rows;
 mod scope;
 mod settings;
 mod stack;

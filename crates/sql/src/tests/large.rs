@@ -112,7 +112,7 @@ fn deep_nests_are_refused_before_they_are_read() {
 
 #[test]
 fn prefix_operators_are_answered() {
-    for open in ["NOT ", "- ", "+", "@ "] {
+    for open in ["NOT ", "- ", "+ ", "@ "] {
         let deep = answer(nest(open, "a", "", 9000), 1000);
         assert!(
             matches!(deep, Ok(()) | Err(RefusalKind::Unprintable | RefusalKind::TooComplex)),

@@ -307,6 +307,8 @@ fn lazy_parts_beside_a_filtered_relation_are_at_risk() {
     at_risk(
         "select 1 from (select 1/n as v, id from orders) z join customers t on t.id = z.id and (region <> 'a' or exists (select 1 where z.v > 0))",
     );
+    at_risk("select c.id from customers c, generate_series(1, c.id) g where g > 1");
+    at_risk("select id from customers where id = 2 or id in (select x from generate_series(1, 3, 0) f(x))");
     at_risk("select $1::float8, id from customers where (case when salary = 7 then 1e400 else 1.0 end) = $1");
 }
 
@@ -322,6 +324,8 @@ fn what_people_ask_every_day_passes() {
         "select id from customers where email like 'a%' limit 10 offset 20",
         "with z as (select id from orders where n > 1) select id from customers where id in (select id from z)",
         "select id from customers where email = $1 and id = $2",
+        "select c.id from customers c join generate_series(1, 3) f(x) on c.id = f.x",
+        "select id from customers where id in (select x from generate_series(1, 3) f(x))",
     ] {
         mediate(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
     }
