@@ -93,6 +93,13 @@ impl Gate {
         self.record(session, &decision, 0..decision.statements.len(), phase)
     }
 
+    /// Whether what runs by this decision would be sent the same now. A refusal is recorded.
+    pub fn still_holds(&self, session: &SqlSession, decision: &Arc<SqlDecision>) -> Result<bool, Refusal> {
+        let now = self.up_to_date(session, decision)?;
+        let before = decision.statements.iter().map(|decided| &decided.text);
+        Ok(now.statements.iter().map(|decided| &decided.text).eq(before))
+    }
+
     /// Whether a decision can be run without a look at the values of its parameters.
     fn without_values(
         &self,

@@ -234,6 +234,7 @@ impl Session {
                 return Err(answer.into());
             }
         }
+        self.still_permitted(&portal)?;
         let link = self.held()?;
         front::execute(&mut link.out, execute.portal, execute.rows_max).map_err(|_| End::StoreGone)?;
         portal.execute();
@@ -242,6 +243,21 @@ impl Session {
         }
         self.expect(Expected::Execute(portal));
         Ok(())
+    }
+
+    /// A portal runs on after a reload only where it would be bound the same: the store still has the old one.
+    fn still_permitted(&self, portal: &Portal) -> Result<(), Answer> {
+        let decision = &portal.prepared.decision;
+        if decision.generation == self.proxy.gate.generation() || portal.decided().is_none() {
+            return Ok(());
+        }
+        let answer = match self.proxy.gate.still_holds(&self.sql, decision) {
+            Ok(true) => return Ok(()),
+            Ok(false) => Answer::error("0A000", "cached plan must not change result type"),
+            Err(refusal) => Answer::refusal(&refusal, decision.asked()),
+        };
+        portal.finish(Some(answer.sqlstate));
+        Err(answer)
     }
 
     fn portal(&self, name: &str) -> Result<&Arc<Portal>, Answer> {

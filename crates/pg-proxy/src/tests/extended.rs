@@ -241,6 +241,26 @@ async fn reload_decides_prepared_statements_again() {
 }
 
 #[tokio::test]
+async fn reload_ends_portals_that_would_not_be_the_same() {
+    let gateway = Gateway::start().await;
+    let mut raw = gateway.raw().await;
+    let select = "select n, word from numbers order by n";
+    let open = ["BEGIN", "ready T", "parsed", "bound", "rows 2", "suspended", "ready T"];
+    let change = async |raw: &mut Raw, word: &str| {
+        raw.query("begin").parse("", select).bind("p", "").execute("p", 2).sync();
+        assert_eq!(raw.answers(2).await, open);
+        gateway.gate().reload(super::policy::policy(word), None);
+        raw.execute("p", 2).sync().query("select 1").query("rollback");
+        raw.answers(3).await
+    };
+    let failed = ["ready E", "error 25P02", "ready E", "ROLLBACK", "ready I"];
+    assert_eq!(change(&mut raw, "{first: 1}").await, [&["error 0A000"][..], &failed].concat());
+    let same = change(&mut raw, "{first: 1}").await;
+    assert_eq!(same[..3], ["rows 2", "suspended", "ready T"]);
+    assert_eq!(change(&mut raw, "hide").await, [&["error 42703"][..], &failed].concat());
+}
+
+#[tokio::test]
 async fn every_statement_is_recorded_before_and_after() {
     let gateway = Gateway::start().await;
     let mut raw = gateway.raw().await;
