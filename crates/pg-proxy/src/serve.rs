@@ -153,7 +153,7 @@ async fn connection(tcp: TcpStream, proxy: Arc<Proxy>, mut shutdown: watch::Rece
             if let Err(error) = proxy.cancels.forward(&key).await {
                 tracing::warn!(%error, "a cancel could not be passed on");
             }
-            drop(stream);
+            Client::new(stream, FrontFrames::new(0)).drain().await;
         }
         Err(Failed { error, stream }) => {
             tracing::info!(%error, "a connection did not become a session");

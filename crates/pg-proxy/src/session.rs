@@ -9,6 +9,7 @@ use access::{Identity, Refusal, RefusalKind};
 use bytes::BytesMut;
 use gate::SqlSession;
 use sql::Effect;
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use crate::answer::Answer;
@@ -498,9 +499,13 @@ impl Client {
         self.drain().await;
     }
 
-    async fn drain(&mut self) {
-        let sent = std::future::poll_fn(|cx| poll_send(&mut self.stream, &mut self.out, cx));
-        let _ = timeout(Duration::from_millis(FAREWELL_MS_MAX), sent).await;
+    /// Sends what waits, and ends the connection in a way that the other side can tell from one that was cut.
+    pub(crate) async fn drain(&mut self) {
+        let ended = async {
+            std::future::poll_fn(|cx| poll_send(&mut self.stream, &mut self.out, cx)).await?;
+            self.stream.shutdown().await
+        };
+        let _ = timeout(Duration::from_millis(FAREWELL_MS_MAX), ended).await;
     }
 }
 

@@ -21,6 +21,7 @@ use crate::frame::{Back, BackFrames, Frame};
 use crate::login::{Login, Logins};
 use crate::scram::{Verifier, make_verifier};
 use crate::startup::Acceptor;
+use crate::tls::ServerTls;
 use crate::upstream::UpstreamConfig;
 use crate::{Limits, Pool, PoolLimits, Proxy, front, serve};
 
@@ -38,6 +39,7 @@ pub(super) struct Gateway {
 pub(super) struct Settings {
     pub(super) limits: Limits,
     pub(super) pool: PoolLimits,
+    pub(super) tls: Option<ServerTls>,
 }
 
 impl Default for Settings {
@@ -56,6 +58,7 @@ impl Default for Settings {
                 connection_age_ms_max: 60_000,
                 statements_max: 10,
             },
+            tls: None,
         }
     }
 }
@@ -83,7 +86,7 @@ impl Gateway {
         let gate = super::policy::gate(&config).await;
         let pool = Pool::new("crm", config, settings.pool);
         let acceptor = Acceptor {
-            tls: None,
+            tls: settings.tls,
             tls_required: false,
             startup_ms_max: 10_000,
             message_bytes_max: 16 * 1024 * 1024,

@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use bytes::BytesMut;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use testkit::certificate;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::gateway::{Gateway, Raw, Settings};
+use super::startup::server_tls;
 use crate::front;
 use crate::front::Target::Statement;
+use crate::tls::{Check, ClientTls};
 
 /// Runs until it is cancelled.
 const SLOW: &str = "select count(*) from wide a, wide b, wide c";
@@ -26,6 +33,26 @@ async fn gateway() -> Gateway {
 async fn connection_is_free(gateway: &Gateway) {
     let mut other = gateway.raw().await;
     assert_eq!(other.query("select 1").answers(1).await.last().unwrap(), "ready I");
+}
+
+#[tokio::test]
+async fn connection_over_tls_is_ended_and_not_cut() {
+    let made = certificate::self_signed();
+    let settings = Settings { tls: Some(server_tls(&made)), ..Settings::default() };
+    let gateway = Gateway::start_with(settings).await;
+    let roots = [CertificateDer::from_pem_slice(made.certificate_pem.as_bytes()).unwrap()];
+    let client = ClientTls::new(&roots, Check::AuthorityAndHost).unwrap();
+    let (mut cancel, mut stranger) = (BytesMut::new(), BytesMut::new());
+    front::cancel_request(&mut cancel, 1, &[0; 4]).unwrap();
+    front::startup(&mut stranger, &[("database", "crm")]).unwrap();
+    for packet in [cancel, stranger] {
+        let tcp = TcpStream::connect(("127.0.0.1", gateway.port)).await.unwrap();
+        let mut stream = client.connect(tcp, "localhost").await.unwrap();
+        stream.write_all(&packet).await.unwrap();
+        stream.flush().await.unwrap();
+        // An end without a word of TLS would be an error.
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+    }
 }
 
 fn bind_text(raw: &mut Raw, value: &[u8]) {

@@ -25,7 +25,7 @@ fn plain() -> Acceptor {
     Acceptor { tls: None, tls_required: false, startup_ms_max: 5_000, message_bytes_max: 1 << 20 }
 }
 
-fn server_tls(made: &certificate::Certificate) -> ServerTls {
+pub(super) fn server_tls(made: &certificate::Certificate) -> ServerTls {
     let chain = vec![CertificateDer::from_pem_slice(made.certificate_pem.as_bytes()).unwrap()];
     ServerTls::new(chain, PrivateKeyDer::from_pem_slice(made.key_pem.as_bytes()).unwrap()).unwrap()
 }
