@@ -9,11 +9,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gate::Gate;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::answer::Answer;
 use crate::cancel::Cancels;
 use crate::frame::FrontFrames;
 use crate::login::Logins;
@@ -21,8 +20,9 @@ use crate::pool::Pool;
 use crate::session::{self, Client};
 use crate::startup::{self, Acceptor, Failed, Incoming};
 
-/// Connections beyond the limit that may be told so, or may cancel, at a time.
-const EXTRA_CONNECTIONS: usize = 64;
+/// Connections at a time that are no session: they have yet to log in, are told why they may not, or cancel. However
+/// many there are, they take no place of a session.
+pub(crate) const STRANGERS_MAX: usize = 256;
 /// How long the listener rests when the system gives it no connection.
 const REST_MS: u64 = 50;
 /// What sessions may need after their time is over to say goodbye.
@@ -46,7 +46,8 @@ pub struct Proxy {
     pub limits: Limits,
     /// The keys that cancel.
     pub cancels: Arc<Cancels>,
-    slots: Arc<Semaphore>,
+    /// One permit a session.
+    pub(crate) slots: Arc<Semaphore>,
     sessions: AtomicU64,
 }
 
@@ -104,15 +105,16 @@ impl Proxy {
 /// transaction when it is over, and all after `drain_ms_max`.
 pub async fn serve(listener: TcpListener, proxy: Arc<Proxy>, mut shutdown: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
-    let most = proxy.limits.connections_max.saturating_add(EXTRA_CONNECTIONS);
+    let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((tcp, _)) if connections.len() < most => {
-                    connections.spawn(connection(tcp, Arc::clone(&proxy), shutdown.clone()));
+                Ok((tcp, _)) => {
+                    // Not even a word to one too many: that would take what there is too little of.
+                    if let Ok(stranger) = Arc::clone(&strangers).try_acquire_owned() {
+                        connections.spawn(connection(tcp, Arc::clone(&proxy), shutdown.clone(), stranger));
+                    }
                 }
-                // Not even a word: that would take what there is too little of.
-                Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "no connection could be accepted");
                     sleep(Duration::from_millis(REST_MS)).await;
@@ -138,16 +140,16 @@ async fn stopped(shutdown: &mut watch::Receiver<bool>) {
 }
 
 /// One connection, whatever it turns out to be.
-async fn connection(tcp: TcpStream, proxy: Arc<Proxy>, mut shutdown: watch::Receiver<bool>) {
+async fn connection(
+    tcp: TcpStream,
+    proxy: Arc<Proxy>,
+    mut shutdown: watch::Receiver<bool>,
+    stranger: OwnedSemaphorePermit,
+) {
     match startup::accept(tcp, &proxy.acceptor).await {
         Ok(Incoming::Session(startup)) => {
-            let Ok(slot) = Arc::clone(&proxy.slots).try_acquire_owned() else {
-                let answer = Answer::fatal("53300", "sorry, too many clients already");
-                return Client::new(startup.stream, startup.frames).farewell(&answer).await;
-            };
             let stopping = Box::pin(async move { stopped(&mut shutdown).await });
-            session::run(startup, proxy, stopping).await;
-            drop(slot);
+            session::run(startup, proxy, stopping, stranger).await;
         }
         Ok(Incoming::Cancel(key, stream)) => {
             if let Err(error) = proxy.cancels.forward(&key).await {

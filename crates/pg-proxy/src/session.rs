@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use gate::SqlSession;
 use sql::Effect;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::answer::Answer;
@@ -72,6 +73,8 @@ pub(crate) struct Session {
     pub free: bool,
     pub clock: Clock,
     cancels: cancel::Registration,
+    /// Its place among the sessions.
+    _slot: OwnedSemaphorePermit,
 }
 
 /// The client's end.
@@ -130,8 +133,14 @@ impl From<End> for Stop {
     }
 }
 
-/// Takes a connection that has said who it wants to be through login, session and end.
-pub(crate) async fn run(mut startup: Box<Startup>, proxy: Arc<Proxy>, shutdown: Shutdown) {
+/// Takes a connection that has said who it wants to be through login, session and end. It is a `stranger` until it has
+/// proven that.
+pub(crate) async fn run(
+    mut startup: Box<Startup>,
+    proxy: Arc<Proxy>,
+    shutdown: Shutdown,
+    stranger: OwnedSemaphorePermit,
+) {
     let opened = open(&mut startup, &proxy).await;
     let Startup { stream, frames, .. } = *startup;
     let mut client = Client::new(stream, frames);
@@ -140,6 +149,7 @@ pub(crate) async fn run(mut startup: Box<Startup>, proxy: Arc<Proxy>, shutdown: 
         Err(None) => return,
         Err(Some(answer)) => return client.farewell(&answer).await,
     };
+    drop(stranger);
     let mut session = Session::new(client, opened, proxy, shutdown);
     let end = match session.greet().await {
         Ok(()) => session.serve().await,
@@ -154,6 +164,7 @@ struct Opened {
     pool: Arc<Pool>,
     settings: Settings,
     cancels: cancel::Registration,
+    slot: OwnedSemaphorePermit,
 }
 
 /// Who this is, and where to. Nothing to answer where nobody listens.
@@ -168,6 +179,10 @@ async fn open(startup: &mut Startup, proxy: &Proxy) -> Result<Opened, Option<Ans
         proxy.gate.login_failed(&sql, &error.to_string());
         return Err(rejected(&error));
     }
+    let Ok(slot) = Arc::clone(&proxy.slots).try_acquire_owned() else {
+        proxy.gate.login_failed(&sql, "there are too many sessions");
+        return Err(Some(Answer::fatal("53300", "sorry, too many clients already")));
+    };
     let Some(pool) = proxy.stores.get(store) else {
         proxy.gate.login_failed(&sql, "there is no such store");
         return Err(Some(Answer::fatal("3D000", format!("database \"{store}\" does not exist"))));
@@ -180,7 +195,7 @@ async fn open(startup: &mut Startup, proxy: &Proxy) -> Result<Opened, Option<Ans
     proxy.gate.login(&sql).map_err(refused)?;
     let registered = proxy.cancels.register(startup.minor);
     let cancels = registered.map_err(|error| Answer::fatal("58000", error.to_string()))?;
-    Ok(Opened { sql, pool: Arc::clone(pool), settings, cancels })
+    Ok(Opened { sql, pool: Arc::clone(pool), settings, cancels, slot })
 }
 
 /// Somebody who has proven nothing, for the record.
@@ -195,7 +210,7 @@ pub(crate) fn rejected(error: &StartupError) -> Option<Answer> {
 
 impl Session {
     fn new(client: Client, opened: Opened, proxy: Arc<Proxy>, shutdown: Shutdown) -> Self {
-        let Opened { sql, pool, settings, cancels } = opened;
+        let Opened { sql, pool, settings, cancels, slot } = opened;
         let clock = Clock::new(&proxy.limits, shutdown);
         let mut session = Self {
             proxy,
@@ -220,6 +235,7 @@ impl Session {
             free: false,
             clock,
             cancels,
+            _slot: slot,
         };
         session.follow_path();
         session

@@ -14,6 +14,7 @@ use super::gateway::{Gateway, Raw, Settings};
 use super::startup::server_tls;
 use crate::front;
 use crate::front::Target::Statement;
+use crate::serve::STRANGERS_MAX;
 use crate::tls::{Check, ClientTls};
 
 /// Runs until it is cancelled.
@@ -53,6 +54,25 @@ async fn connection_over_tls_is_ended_and_not_cut() {
         // An end without a word of TLS would be an error.
         stream.read_to_end(&mut Vec::new()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn connections_that_do_not_log_in_take_no_place_of_a_session() {
+    let mut settings = Settings::default();
+    settings.limits.connections_max = 1;
+    let gateway = Gateway::start_with(settings).await;
+    let mut strangers = Vec::new();
+    let mut packet = BytesMut::new();
+    front::startup(&mut packet, &[("user", "alice"), ("database", "crm")]).unwrap();
+    for _ in 0..STRANGERS_MAX - 1 {
+        let mut tcp = TcpStream::connect(("127.0.0.1", gateway.port)).await.unwrap();
+        tcp.write_all(&packet).await.unwrap();
+        strangers.push(tcp);
+    }
+    let mut raw = gateway.raw().await;
+    assert_eq!(raw.query("select 1").answers(1).await.last().unwrap(), "ready I");
+    assert_eq!(gateway.proxy.connections(), 1);
+    drop(strangers);
 }
 
 fn bind_text(raw: &mut Raw, value: &[u8]) {
