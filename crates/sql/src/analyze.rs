@@ -350,7 +350,7 @@ impl<'a> Analyzer<'a> {
         let keys = self.grouping(select, &aliases)?;
         let aggregated = !select.group_clause().is_empty() || !matches!(select.having_clause(), Node::None);
         if !select.group_clause().is_empty() {
-            self.group_by_key(select, &keys);
+            self.group_by_key(select, &keys)?;
         }
         let plain_aggregate = select.group_clause().is_empty()
             && (aggregated || columns.iter().any(|column| column.facts.aggregated));

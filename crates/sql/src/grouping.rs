@@ -4,12 +4,15 @@
 
 use std::collections::HashSet;
 
-use access::Refusal;
+use access::{Refusal, RefusalKind};
 use pg_raw_parse::{Node, nodes};
 
 use crate::analyze::Analyzer;
 use crate::edits::Edit;
 use crate::range::{Facts, Origin, Seen};
+
+/// `json`, `xml`, `point`, `polygon`, `jsonpath`.
+const HAS_NO_EQUALITY: [u32; 5] = [114, 142, 600, 604, 4072];
 
 impl Analyzer<'_> {
     /// An expression of ORDER BY or DISTINCT ON: a name may be that of an output column.
@@ -83,9 +86,13 @@ impl Analyzer<'_> {
     /// `SELECT c.id, c.email … GROUP BY c.id` works on a table by its primary key, and fails over a subquery: the other
     /// columns in use join GROUP BY where the whole key is grouped by and shown in clear. The key determines them, so
     /// that the groups stay the same. Never inside ROLLUP or grouping sets.
-    pub(crate) fn group_by_key(&mut self, select: &nodes::SelectStmt, keys: &[Origin]) {
+    pub(crate) fn group_by_key(
+        &mut self,
+        select: &nodes::SelectStmt,
+        keys: &[Origin],
+    ) -> Result<(), Refusal> {
         let sets = select.group_clause().iter().any(|node| matches!(node, Node::GroupingSet(_)));
-        let Some(Some(used)) = self.used.last().filter(|_| !sets) else { return };
+        let Some(Some(used)) = self.used.last().filter(|_| !sets) else { return Ok(()) };
         let mut added = HashSet::new();
         let mut paths = Vec::new();
         for using in used {
@@ -93,11 +100,27 @@ impl Analyzer<'_> {
             if grouped || !self.determines(keys, using.origin.mention) || !added.insert(using.path.clone()) {
                 continue;
             }
+            self.check_equality(&using.origin)?;
             paths.push(using.path.clone());
         }
         if !paths.is_empty() {
             self.edits.add(select, Edit::GroupBy(paths));
         }
+        Ok(())
+    }
+
+    /// What has no equality cannot be grouped by; on the table itself it need not be.
+    fn check_equality(&self, origin: &Origin) -> Result<(), Refusal> {
+        let column =
+            self.mentions.get(origin.mention).and_then(|mention| mention.relation.column(&origin.column));
+        if !column.is_some_and(|column| HAS_NO_EQUALITY.contains(&column.base_oid)) {
+            return Ok(());
+        }
+        let name = &origin.column;
+        let message = format!(
+            "column \"{name}\" of a type without equality is not brought along by GROUP BY a primary key"
+        );
+        Err(Refusal::new(RefusalKind::Unsupported, message).hint(format!("write (array_agg({name}))[1]")))
     }
 
     fn determines(&self, keys: &[Origin], mention: usize) -> bool {
