@@ -34,6 +34,8 @@ data:
     bid: open
     abalance: money
     filler: note
+  # pgbench counts them to find its scale.
+  pg://bench/public.pgbench_branches: {bid: key}
 masks:
   money: {constant: 0}
   note: {first: 2}
@@ -43,6 +45,10 @@ rules:
     data: pg://bench/public.pgbench_accounts
     do: read
     rows: bid <= caller.branch_max
+  - allow: everybody-counts-branches
+    to: anyone
+    data: pg://bench/public.pgbench_branches
+    do: read
 ";
 
 /// One way to the server.
@@ -50,6 +56,8 @@ struct Peer {
     name: &'static str,
     port: u16,
     user: &'static str,
+    /// What clients name: of the gateway its store.
+    database: String,
 }
 
 pub(crate) fn run() -> String {
@@ -58,14 +66,15 @@ pub(crate) fn run() -> String {
     let store = ("127.0.0.1", server.port(), database.name.clone());
     let mut fill = pgbench(store.1, SUPERUSER, &store.2);
     assert!(fill.args(["-i", "-q", "-s", SCALE]).output().unwrap().status.success(), "pgbench -i failed");
-    database.run(&format!("grant select on all tables in schema public to {GATEWAY}; vacuum analyze"));
+    database.run(&format!("grant select on all tables in schema public to {GATEWAY}"));
+    database.run("vacuum analyze");
 
     let (veilgate, _gateway) = veilgate(store.1, &store.2);
-    let (bouncer, _bouncer) = pgbouncer(store.1, &store.2);
+    let (bouncer, _bouncer) = pgbouncer(store.1);
     let peers = [
-        Peer { name: "direct", port: store.1, user: GATEWAY },
-        Peer { name: "PgBouncer", port: bouncer, user: GATEWAY },
-        Peer { name: "veilgate", port: veilgate, user: "bench" },
+        Peer { name: "direct", port: store.1, user: GATEWAY, database: store.2.clone() },
+        Peer { name: "PgBouncer", port: bouncer, user: GATEWAY, database: store.2.clone() },
+        Peer { name: "veilgate", port: veilgate, user: "bench", database: "bench".into() },
     ];
     let mut report = String::from(
         "Transactions a second and latency: medians of the turns, and their ratio to direct and to PgBouncer.\n\n\
@@ -73,17 +82,17 @@ pub(crate) fn run() -> String {
     );
     for protocol in ["simple", "extended", "prepared"] {
         for clients in ["1", "8"] {
-            compare(&peers, &store.2, protocol, clients, &mut report);
+            compare(&peers, protocol, clients, &mut report);
         }
     }
     report
 }
 
-fn compare(peers: &[Peer; 3], database: &str, protocol: &str, clients: &str, report: &mut String) {
+fn compare(peers: &[Peer; 3], protocol: &str, clients: &str, report: &mut String) {
     let mut tps = [const { Vec::new() }; 3];
     for _ in 0..setting("BENCH_ROUNDS", ROUNDS) {
         for (peer, tps) in peers.iter().zip(&mut tps) {
-            tps.push(turn(peer, database, protocol, clients));
+            tps.push(turn(peer, protocol, clients));
         }
     }
     let [direct, bouncer, _] = tps.each_ref().map(|tps| median(tps));
@@ -103,9 +112,9 @@ fn compare(peers: &[Peer; 3], database: &str, protocol: &str, clients: &str, rep
 }
 
 /// Transactions a second of one turn.
-fn turn(peer: &Peer, database: &str, protocol: &str, clients: &str) -> f64 {
+fn turn(peer: &Peer, protocol: &str, clients: &str) -> f64 {
     let seconds = setting("BENCH_SECONDS", TURN_SECONDS).to_string();
-    let mut bench = pgbench(peer.port, peer.user, database);
+    let mut bench = pgbench(peer.port, peer.user, &peer.database);
     bench.args(["-S", "-n", "-M", protocol, "-c", clients, "-j", "1", "-s", SCALE, "-T", &seconds]);
     let output = bench.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -124,7 +133,6 @@ fn pgbench(port: u16, user: &str, database: &str) -> Command {
     let mut command = Command::new(program("pgbench"));
     command.env("PGPASSWORD", PASSWORD).env("PGSSLMODE", "disable");
     command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", user]);
-    // The database's name goes first: what follows are options of one run.
     command.env("PGDATABASE", database);
     command
 }
@@ -156,7 +164,7 @@ fn veilgate(store: u16, database: &str) -> (u16, Watched) {
 }
 
 /// PgBouncer by session, since Debian's version keeps no prepared statements between transactions.
-fn pgbouncer(store: u16, database: &str) -> (u16, Watched) {
+fn pgbouncer(store: u16) -> (u16, Watched) {
     let folder = tempfile::Builder::new().prefix("vg-bouncer-").tempdir().unwrap().keep();
     let port = free_port();
     let home = folder.display();
@@ -166,7 +174,6 @@ fn pgbouncer(store: u16, database: &str) -> (u16, Watched) {
          auth_type = trust\nauth_file = {home}/users.txt\npool_mode = session\nunix_socket_dir =\n\
          ignore_startup_parameters = extra_float_digits\nlog_connections = 0\nlog_disconnections = 0\n"
     );
-    let _ = database;
     fs::write(folder.join("pgbouncer.ini"), config).unwrap();
     open_to_all(&folder);
     // It refuses to run as root.
