@@ -20,7 +20,7 @@ use crate::barrier;
 use crate::edits::{Edit, Edits};
 use crate::figure::column_name;
 use crate::grouping::Aliases;
-use crate::lists::oid;
+use crate::lists::{self, Lists, oid};
 use crate::names::Session;
 use crate::range::{Facts, Hazard, Levels, Origin, Seen, Sight, Ty};
 use crate::rows::{check_width, gives_rows, is_count, is_one};
@@ -96,6 +96,8 @@ pub(crate) struct Analyzer<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) session: Session<'a>,
     pub(crate) guards: &'a Guards,
+    /// What the server's version has.
+    pub(crate) lists: &'static Lists,
     pub(crate) levels: Levels,
     pub(crate) ctes: Vec<Vec<Cte>>,
     pub(crate) parts: Vec<Part>,
@@ -119,11 +121,16 @@ pub(crate) struct Use {
 }
 
 impl<'a> Analyzer<'a> {
-    pub(crate) fn new(catalog: &'a Catalog, session: Session<'a>, guards: &'a Guards) -> Self {
-        Self {
+    pub(crate) fn new(
+        catalog: &'a Catalog,
+        session: Session<'a>,
+        guards: &'a Guards,
+    ) -> Result<Self, Refusal> {
+        Ok(Self {
             catalog,
             session,
             guards,
+            lists: lists::of_server(catalog)?,
             levels: Levels::default(),
             ctes: Vec::new(),
             parts: Vec::new(),
@@ -133,7 +140,7 @@ impl<'a> Analyzer<'a> {
             repeated: HashSet::new(),
             patterns: Vec::new(),
             edits: Edits::default(),
-        }
+        })
     }
 
     /// Reads one query.
@@ -354,7 +361,8 @@ impl<'a> Analyzer<'a> {
         }
         let plain_aggregate = select.group_clause().is_empty()
             && (aggregated || columns.iter().any(|column| column.facts.aggregated));
-        let single_row = (plain_aggregate || select.from_clause().is_empty()) && !gives_rows(select);
+        let single_row =
+            (plain_aggregate || select.from_clause().is_empty()) && !gives_rows(select, self.lists);
         let columns = columns
             .into_iter()
             .map(|column| Seen { facts: Facts { aggregated: false, ..column.facts }, ..column })

@@ -12,7 +12,7 @@ use crate::analyze::{Analyzer, unsupported};
 use crate::barrier;
 use crate::edits::Edit;
 use crate::expr::C_COLLATION;
-use crate::lists::{self, Arg, CallKind, Safety, oid};
+use crate::lists::{Arg, CallKind, Safety, oid};
 use crate::range::{Collation, Facts, Ty};
 use crate::settings;
 
@@ -60,11 +60,11 @@ impl Analyzer<'_> {
         }
         let types: Vec<Arg> = args.iter().map(|facts| self.argument(facts.ty)).collect();
         let resolved =
-            if named || call.agg_within_group { None } else { lists::resolve_function(&name, &types) };
+            if named || call.agg_within_group { None } else { self.lists.resolve_function(&name, &types) };
         // Where every type is known, the overload is; otherwise any of the name may be meant.
         let known = resolved.filter(|_| types.iter().all(|ty| *ty != Arg::Any));
         if !known.is_some_and(|found| found.listed)
-            && let Some(reason) = lists::why_unlisted(&name)
+            && let Some(reason) = self.lists.why_unlisted(&name)
         {
             let message = format!("function `{name}` is not on the list of calls: {reason}");
             return Err(Refusal::new(RefusalKind::UnlistedCall, message).at(call.location));
@@ -78,7 +78,8 @@ impl Analyzer<'_> {
         let safe = self.is_safe(safe, facts.collation, false)
             || TIMES.contains(&name.as_str())
             || is_constant_series(&name, call);
-        let aggregate = lists::functions(&name).iter().any(|overload| overload.kind == CallKind::Aggregate);
+        let aggregate =
+            self.lists.functions(&name).iter().any(|overload| overload.kind == CallKind::Aggregate);
         if aggregate || call.over().is_some() {
             if !safe {
                 self.unsafe_part(format!("{name}()"), call.location);
@@ -93,7 +94,7 @@ impl Analyzer<'_> {
                 facts.hazard = facts.hazard.or(hazard);
             }
         }
-        if !matches!(facts.ty, Ty::Known(ty) if lists::collatable(ty)) && facts.ty != Ty::Any {
+        if !matches!(facts.ty, Ty::Known(ty) if self.lists.collatable(ty)) && facts.ty != Ty::Any {
             facts.collation = Collation::Default;
         }
         facts.origin = None;
@@ -188,7 +189,7 @@ impl Analyzer<'_> {
         location: i32,
     ) -> Result<Facts, Refusal> {
         let (left_arg, right_arg) = self.operands(left.map(|facts| facts.ty), right.ty);
-        let Some(found) = lists::resolve_operator(name, left_arg, right_arg) else {
+        let Some(found) = self.lists.resolve_operator(name, left_arg, right_arg) else {
             return self.no_operator(name, left, right, location);
         };
         if !found.listed {
@@ -210,7 +211,7 @@ impl Analyzer<'_> {
                 facts.hazard = facts.hazard.or(hazard);
             }
         }
-        if !matches!(facts.ty, Ty::Known(ty) if lists::collatable(ty)) {
+        if !matches!(facts.ty, Ty::Known(ty) if self.lists.collatable(ty)) {
             facts.collation = Collation::Default;
         }
         Ok(facts)
@@ -224,7 +225,7 @@ impl Analyzer<'_> {
         right: &Facts,
         location: i32,
     ) -> Result<Facts, Refusal> {
-        let listed = lists::operators(name);
+        let listed = self.lists.operators(name);
         if listed.is_empty() || listed.iter().any(|overload| !overload.listed) {
             let message = format!("operator `{name}` is not on the list of calls");
             return Err(Refusal::new(RefusalKind::UnlistedCall, message).at(location));
@@ -266,7 +267,7 @@ impl Analyzer<'_> {
     }
 
     pub(crate) fn element(&self, ty: u32) -> Ty {
-        if let Some(element) = lists::element(ty) {
+        if let Some(element) = self.lists.element(ty) {
             return Ty::Known(element);
         }
         match self.catalog.types.get(&ty).map(|ty| &ty.kind) {
@@ -335,8 +336,8 @@ impl Analyzer<'_> {
             Arg::Enum(_) => oid::ANYENUM,
             _ => from,
         };
-        let safe = lists::cast(from, to).is_some_and(|cast| cast.safe);
-        safe && (without_length || lists::length_is_safe(to))
+        let safe = self.lists.cast(from, to).is_some_and(|cast| cast.safe);
+        safe && (without_length || self.lists.length_is_safe(to))
     }
 
     /// The types that a client declares for its parameters are read by the server, as if it had written a cast.
@@ -346,8 +347,9 @@ impl Analyzer<'_> {
                 TypeKind::Array { element } => element,
                 _ => oid,
             });
-            let built_in =
-                element < FIRST_USER_OID && lists::is_value_type(element) && !lists::names_an_object(element);
+            let built_in = element < FIRST_USER_OID
+                && self.lists.is_value_type(element)
+                && !self.lists.names_an_object(element);
             let is_enum = self.catalog.types.get(&element).is_some_and(|ty| ty.kind == TypeKind::Enum);
             if !built_in && !is_enum {
                 let message = format!("type {oid} of a parameter is not on the list of types");
@@ -383,15 +385,15 @@ impl Analyzer<'_> {
         if name.array_bounds().is_empty() {
             return Ok(Ty::Known(found.oid));
         }
-        Ok(lists::array_of(found.oid).map_or(Ty::Any, Ty::Known))
+        Ok(self.lists.array_of(found.oid).map_or(Ty::Any, Ty::Known))
     }
 
     fn named_type(&self, schema: Option<&str>, name: &str) -> Option<NamedType> {
-        let built_in = lists::builtin_type(name).filter(|_| matches!(schema, None | Some("pg_catalog")));
+        let built_in = self.lists.builtin_type(name).filter(|_| matches!(schema, None | Some("pg_catalog")));
         if let Some(oid) = built_in {
             // What names an object of the catalogue, or is no type of a value, is not for callers.
             let pseudo = self.catalog.types.get(&oid).is_some_and(|ty| ty.kind == TypeKind::Pseudo);
-            let listed = !lists::names_an_object(oid) && !pseudo && lists::is_value_type(oid);
+            let listed = !self.lists.names_an_object(oid) && !pseudo && self.lists.is_value_type(oid);
             return listed.then(|| NamedType { oid, schema: "pg_catalog".into() });
         }
         let ty = match schema {
@@ -469,9 +471,9 @@ impl Analyzer<'_> {
                 None => common = Some(next),
                 Some(so_far) if so_far == next => {}
                 Some(so_far) => {
-                    agrees &= lists::same_category(so_far, next);
-                    let implicit = |from, to| lists::cast(from, to).is_some_and(|cast| cast.implicit);
-                    if !lists::is_preferred(so_far) && implicit(so_far, next) && !implicit(next, so_far) {
+                    agrees &= self.lists.same_category(so_far, next);
+                    let implicit = |from, to| self.lists.cast(from, to).is_some_and(|cast| cast.implicit);
+                    if !self.lists.is_preferred(so_far) && implicit(so_far, next) && !implicit(next, so_far) {
                         common = Some(next);
                     }
                 }

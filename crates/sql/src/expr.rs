@@ -11,7 +11,7 @@ use pg_raw_parse::{ConstValue, Node, nodes, raw};
 use crate::analyze::{Analyzer, Body, Place, unsupported};
 use crate::compare::operator_name;
 use crate::edits::Edit;
-use crate::lists::{self, oid};
+use crate::lists::oid;
 use crate::range::{Collation, Facts, Found, Item, Seen, Ty};
 
 /// The collation `"C"` of `pg_catalog`, which values of type `name` have.
@@ -245,14 +245,14 @@ impl Analyzer<'_> {
             facts.hazard = facts.hazard.or(hazard);
         }
         facts.ty = match facts.ty {
-            Ty::Known(element) | Ty::Number(element) => match lists::array_of(element) {
+            Ty::Known(element) | Ty::Number(element) => match self.lists.array_of(element) {
                 Some(array) => Ty::Known(array),
                 // Arrays of arrays of different lengths do not fit together.
                 None => {
                     if !parts.is_empty() {
                         facts.hazard = self.unsafe_part("ARRAY of arrays", array.location);
                     }
-                    if lists::element(element).is_some() { Ty::Known(element) } else { Ty::Any }
+                    if self.lists.element(element).is_some() { Ty::Known(element) } else { Ty::Any }
                 }
             },
             Ty::Literal => Ty::Literal,
@@ -386,7 +386,7 @@ impl Analyzer<'_> {
                 facts.hazard = self.unsafe_part("ARRAY of a subquery", link.location);
                 facts.collation = first.map_or(Collation::Default, |first| first.facts.collation);
                 facts.ty = match first.map(|first| first.facts.ty) {
-                    Some(Ty::Known(element)) => lists::array_of(element).map_or(Ty::Any, Ty::Known),
+                    Some(Ty::Known(element)) => self.lists.array_of(element).map_or(Ty::Any, Ty::Known),
                     _ => Ty::Any,
                 };
             }

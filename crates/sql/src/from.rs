@@ -14,7 +14,7 @@ use crate::analyze::{Analyzer, Mention, Place, one, renamed, unsupported};
 use crate::barrier;
 use crate::edits::Edit;
 use crate::figure::column_name;
-use crate::lists::{self, CallKind, oid};
+use crate::lists::{CallKind, Lists, oid};
 use crate::names;
 use crate::range::{Collation, Facts, Item, Origin, Seen, Sight, Ty};
 
@@ -226,7 +226,7 @@ impl Analyzer<'_> {
                 _ => column_name(call),
             };
             let mut facts = Facts { origin: None, reads: true, aggregated: false, ..facts };
-            if facts.filtered.is_none() && returns_set(call) {
+            if facts.filtered.is_none() && returns_set(call, self.lists) {
                 // Its rows are computed by a scan of their own: what reads them cannot make it run over hidden rows.
                 facts.hazard = None;
             }
@@ -385,9 +385,9 @@ impl Analyzer<'_> {
 }
 
 /// Whether every function of this name gives rows; one that gives a value may be moved into conditions.
-fn returns_set(call: Node<'_>) -> bool {
+fn returns_set(call: Node<'_>, lists: &'static Lists) -> bool {
     let Node::FuncCall(call) = call else { return false };
     let name = call.funcname().iter().filter_map(Node::as_str).next_back().unwrap_or_default();
-    let overloads = lists::functions(name);
+    let overloads = lists.functions(name);
     !overloads.is_empty() && overloads.iter().all(|overload| overload.kind == CallKind::SetReturning)
 }

@@ -12,106 +12,160 @@ pub(crate) mod oid;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub(crate) use resolve::{Arg, resolve_function, resolve_operator};
+use access::{Catalog, Refusal, RefusalKind};
 
-static LISTS: LazyLock<Lists> = LazyLock::new(read::postgres_15);
+pub(crate) use resolve::Arg;
 
-/// Every overload of this name in `pg_catalog`; none where there is no such function.
-pub(crate) fn functions(name: &str) -> &'static [Overload] {
-    LISTS.functions.get(name).map_or(&[], |overloads| overloads)
+static POSTGRES_15: LazyLock<Lists> = LazyLock::new(read::postgres_15);
+
+/// The lists of a server of this version (`150018`); nothing where there are none.
+pub(crate) fn of(server_version: u32) -> Option<&'static Lists> {
+    (server_version / 10_000 == 15).then(|| &*POSTGRES_15)
 }
 
-/// Every operator of this name in `pg_catalog`, prefix (one argument) and binary (two).
-pub(crate) fn operators(name: &str) -> &'static [Overload] {
-    LISTS.operators.get(name).map_or(&[], |overloads| overloads)
+/// The lists of the server behind a catalogue.
+///
+/// # Errors
+/// A server of a version that has no lists.
+pub(crate) fn of_server(catalog: &Catalog) -> Result<&'static Lists, Refusal> {
+    of(catalog.server_version).ok_or_else(|| {
+        let major = catalog.server_version / 10_000;
+        Refusal::new(RefusalKind::Unsupported, format!("PostgreSQL {major} is not supported"))
+    })
 }
 
-/// Why a call by this name may not be made: the reason of the first overload that is not listed, or that there is none.
-/// Nothing where every overload is listed.
-pub(crate) fn why_unlisted(name: &str) -> Option<&'static str> {
-    let overloads = functions(name);
-    if overloads.is_empty() {
-        return Some("is no built-in function");
-    }
-    let unlisted = overloads.iter().find(|overload| !overload.listed)?;
-    LISTS.classes.get(unlisted.class).copied()
+/// What one version of Postgres has, and the verdicts on it.
+#[derive(Debug)]
+pub(crate) struct Lists {
+    functions: HashMap<&'static str, Vec<Overload>>,
+    operators: HashMap<&'static str, Vec<Overload>>,
+    classes: HashMap<&'static str, &'static str>,
+    casts: HashMap<(u32, u32), Cast>,
+    safe_lengths: Vec<u32>,
+    types: HashMap<u32, TypeInfo>,
+    type_names: HashMap<&'static str, u32>,
 }
 
-/// The cast from one built-in type to the other, without a length. An enum is `oid::ANYENUM`.
-pub(crate) fn cast(from: u32, to: u32) -> Option<Cast> {
-    if from == to {
-        return Some(Cast { implicit: true, safe: true, binary: true, through_text: false });
+impl Lists {
+    /// Every overload of this name in `pg_catalog`; none where there is no such function.
+    pub(crate) fn functions(&self, name: &str) -> &[Overload] {
+        self.functions.get(name).map_or(&[], |overloads| overloads)
     }
-    if let Some(cast) = LISTS.casts.get(&(from, to)) {
-        return Some(*cast);
+
+    /// Every operator of this name in `pg_catalog`, prefix (one argument) and binary (two).
+    pub(crate) fn operators(&self, name: &str) -> &[Overload] {
+        self.operators.get(name).map_or(&[], |overloads| overloads)
     }
-    if let Some(cast) = cast_of_elements(from, to) {
-        return Some(cast);
+
+    /// Why a call by this name may not be made: the reason of the first overload that is not listed, or that there is none.
+    /// Nothing where every overload is listed.
+    pub(crate) fn why_unlisted(&self, name: &str) -> Option<&'static str> {
+        let overloads = self.functions(name);
+        if overloads.is_empty() {
+            return Some("is no built-in function");
+        }
+        let unlisted = overloads.iter().find(|overload| !overload.listed)?;
+        self.classes.get(unlisted.class).copied()
     }
-    // Through text: to a string it prints the value, from a string it reads one, which can fail.
-    let (category, to_category) = (type_info(from)?.category, type_info(to)?.category);
-    if to_category == STRING {
-        let printed = LISTS.casts.get(&(from, oid::TEXT));
-        return Some(Cast {
+
+    /// The cast from one built-in type to the other, without a length. An enum is `oid::ANYENUM`.
+    pub(crate) fn cast(&self, from: u32, to: u32) -> Option<Cast> {
+        if from == to {
+            return Some(Cast { implicit: true, safe: true, binary: true, through_text: false });
+        }
+        if let Some(cast) = self.casts.get(&(from, to)) {
+            return Some(*cast);
+        }
+        if let Some(cast) = self.cast_of_elements(from, to) {
+            return Some(cast);
+        }
+        // Through text: to a string it prints the value, from a string it reads one, which can fail.
+        let (category, to_category) = (self.type_info(from)?.category, self.type_info(to)?.category);
+        if to_category == STRING {
+            let printed = self.casts.get(&(from, oid::TEXT));
+            return Some(Cast {
+                implicit: false,
+                safe: printed.is_some_and(|cast| cast.safe),
+                binary: false,
+                through_text: true,
+            });
+        }
+        (category == STRING).then_some(Cast {
             implicit: false,
-            safe: printed.is_some_and(|cast| cast.safe),
+            safe: false,
             binary: false,
             through_text: true,
-        });
+        })
     }
-    (category == STRING).then_some(Cast { implicit: false, safe: false, binary: false, through_text: true })
-}
 
-/// Whether an explicit cast of a value of this type to a length (`x::varchar(3)`) is safe.
-pub(crate) fn length_is_safe(oid: u32) -> bool {
-    LISTS.safe_lengths.contains(&oid)
-}
+    /// Whether an explicit cast of a value of this type to a length (`x::varchar(3)`) is safe.
+    pub(crate) fn length_is_safe(&self, oid: u32) -> bool {
+        self.safe_lengths.contains(&oid)
+    }
 
-/// The oid of a type of `pg_catalog`, by its name there (`int4`, `bpchar`, `_text`).
-pub(crate) fn builtin_type(name: &str) -> Option<u32> {
-    LISTS.type_names.get(name).copied()
-}
+    /// The oid of a type of `pg_catalog`, by its name there (`int4`, `bpchar`, `_text`).
+    pub(crate) fn builtin_type(&self, name: &str) -> Option<u32> {
+        self.type_names.get(name).copied()
+    }
 
-/// The type of the elements of an array type.
-pub(crate) fn element(oid: u32) -> Option<u32> {
-    type_info(oid)?.element
-}
+    /// The type of the elements of an array type.
+    pub(crate) fn element(&self, oid: u32) -> Option<u32> {
+        self.type_info(oid)?.element
+    }
 
-/// The type of arrays of this type.
-pub(crate) fn array_of(oid: u32) -> Option<u32> {
-    type_info(oid)?.array
-}
+    /// The type of arrays of this type.
+    pub(crate) fn array_of(&self, oid: u32) -> Option<u32> {
+        self.type_info(oid)?.array
+    }
 
-/// Whether two values of this type compare safely by the type's own order: by `=` and `<`, in `GREATEST`, as elements.
-pub(crate) fn ordered(oid: u32) -> bool {
-    type_info(oid).is_some_and(|info| info.ordered || info.element.is_some_and(ordered))
-}
+    /// Whether two values of this type compare safely by the type's own order: by `=` and `<`, in `GREATEST`, as elements.
+    pub(crate) fn ordered(&self, oid: u32) -> bool {
+        self.type_info(oid)
+            .is_some_and(|info| info.ordered || info.element.is_some_and(|element| self.ordered(element)))
+    }
 
-/// Whether values of this type have a collation.
-pub(crate) fn collatable(oid: u32) -> bool {
-    type_info(oid).is_some_and(|info| info.collatable)
-}
+    /// Whether values of this type have a collation.
+    pub(crate) fn collatable(&self, oid: u32) -> bool {
+        self.type_info(oid).is_some_and(|info| info.collatable)
+    }
 
-/// Whether two types are of one category, so that one may become the other.
-pub(crate) fn same_category(one: u32, other: u32) -> bool {
-    matches!((type_info(one), type_info(other)), (Some(one), Some(other)) if one.category == other.category)
-}
+    /// Whether two types are of one category, so that one may become the other.
+    pub(crate) fn same_category(&self, one: u32, other: u32) -> bool {
+        matches!((self.type_info(one), self.type_info(other)), (Some(one), Some(other)) if one.category == other.category)
+    }
 
-/// Whether a type is the preferred one of its category.
-pub(crate) fn is_preferred(oid: u32) -> bool {
-    type_info(oid).is_some_and(|info| info.preferred)
-}
+    /// Whether a type is the preferred one of its category.
+    pub(crate) fn is_preferred(&self, oid: u32) -> bool {
+        self.type_info(oid).is_some_and(|info| info.preferred)
+    }
 
-/// Whether a column can have this type: pseudo-types are not of values.
-pub(crate) fn is_value_type(oid: u32) -> bool {
-    type_info(oid).is_some_and(|info| !matches!(info.category, 'P' | 'X'))
-}
+    /// Whether a column can have this type: pseudo-types are not of values.
+    pub(crate) fn is_value_type(&self, oid: u32) -> bool {
+        self.type_info(oid).is_some_and(|info| !matches!(info.category, 'P' | 'X'))
+    }
 
-/// Whether reading or printing a value of this type looks a name up in the catalogue: the `reg*` types and `aclitem`.
-pub(crate) fn names_an_object(oid: u32) -> bool {
-    type_info(oid).is_some_and(|info| {
-        info.name.starts_with("reg") || info.name == "aclitem" || info.element.is_some_and(names_an_object)
-    })
+    /// Whether reading or printing a value of this type looks a name up in the catalogue: the `reg*` types and `aclitem`.
+    pub(crate) fn names_an_object(&self, oid: u32) -> bool {
+        self.type_info(oid).is_some_and(|info| {
+            info.name.starts_with("reg")
+                || info.name == "aclitem"
+                || info.element.is_some_and(|element| self.names_an_object(element))
+        })
+    }
+
+    fn type_info(&self, oid: u32) -> Option<&TypeInfo> {
+        self.types.get(&oid)
+    }
+
+    fn cast_of_elements(&self, from: u32, to: u32) -> Option<Cast> {
+        if to == oid::OIDVECTOR || to == oid::INT2VECTOR {
+            return None;
+        }
+        let (from, to) = (self.element(from)?, self.element(to)?);
+        let cast = self.cast(from, to)?;
+        // Printing every element can make an array many times larger.
+        Some(Cast { safe: cast.safe && !cast.through_text, ..cast })
+    }
 }
 
 /// One function or operator.
@@ -179,17 +233,6 @@ pub(crate) struct Cast {
 const STRING: char = 'S';
 
 #[derive(Debug)]
-struct Lists {
-    functions: HashMap<&'static str, Vec<Overload>>,
-    operators: HashMap<&'static str, Vec<Overload>>,
-    classes: HashMap<&'static str, &'static str>,
-    casts: HashMap<(u32, u32), Cast>,
-    safe_lengths: Vec<u32>,
-    types: HashMap<u32, TypeInfo>,
-    type_names: HashMap<&'static str, u32>,
-}
-
-#[derive(Debug)]
 struct TypeInfo {
     name: &'static str,
     category: char,
@@ -203,20 +246,6 @@ struct TypeInfo {
     multirange: bool,
     collatable: bool,
     ordered: bool,
-}
-
-fn type_info(oid: u32) -> Option<&'static TypeInfo> {
-    LISTS.types.get(&oid)
-}
-
-fn cast_of_elements(from: u32, to: u32) -> Option<Cast> {
-    if to == oid::OIDVECTOR || to == oid::INT2VECTOR {
-        return None;
-    }
-    let (from, to) = (element(from)?, element(to)?);
-    let cast = cast(from, to)?;
-    // Printing every element can make an array many times larger.
-    Some(Cast { safe: cast.safe && !cast.through_text, ..cast })
 }
 
 #[cfg(test)]

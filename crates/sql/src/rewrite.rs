@@ -25,7 +25,7 @@ pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal>
         let Some(select) = query(copy.as_ref()) else {
             return Err(Refusal::new(RefusalKind::Unsupported, "this statement reads nothing"));
         };
-        let mut analyzer = Analyzer::new(scope.catalog, scope.session, guards);
+        let mut analyzer = Analyzer::new(scope.catalog, scope.session, guards)?;
         analyzer.check_parameters()?;
         analyzer.repeated = repeated(select);
         analyzer.select(select, Place::Top)?;

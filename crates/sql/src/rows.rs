@@ -5,17 +5,17 @@
 use access::{Refusal, RefusalKind};
 use pg_raw_parse::{Node, nodes, raw};
 
-use crate::lists::{self, CallKind};
+use crate::lists::{CallKind, Lists};
 use crate::range::Seen;
 
 /// Whether a select list may give more rows than it is given: by a window function, or one that returns a set.
-pub(crate) fn gives_rows(select: &nodes::SelectStmt) -> bool {
+pub(crate) fn gives_rows(select: &nodes::SelectStmt, lists: &'static Lists) -> bool {
     let mut found = !select.window_clause().is_empty();
     for target in select.target_list().iter().filter(|target| !matches!(target.val(), Node::None)) {
         pg_raw_parse::walk::walk(target.val(), |node| {
             if let Node::FuncCall(call) = node {
                 let name = call.funcname().iter().filter_map(Node::as_str).next_back().unwrap_or_default();
-                let overloads = lists::functions(name);
+                let overloads = lists.functions(name);
                 let sets = overloads.iter().any(|overload| overload.kind == CallKind::SetReturning);
                 found |= call.over().is_some() || sets || overloads.is_empty();
             }

@@ -12,8 +12,9 @@ use pg_raw_parse::raw::SQLValueFunctionOp;
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, list::NodeList, nodes};
 
+use crate::lists::{self, Lists};
 use crate::print::Printed;
-use crate::{ffi, lists, lower};
+use crate::{ffi, lower};
 
 /// Checks what will be sent.
 ///
@@ -27,7 +28,8 @@ pub fn verify(printed: &Printed, guards: &Guards, catalog: &Catalog) -> Result<(
         }
         _ => return Err(unproven("a statement that is no query")),
     };
-    Verifier { guards, catalog }.select(select, &Names { here: Vec::new(), outer: None })
+    let lists = lists::of_server(catalog)?;
+    Verifier { guards, catalog, lists }.select(select, &Names { here: Vec::new(), outer: None })
 }
 
 /// The names of WITH that a place can see.
@@ -45,6 +47,7 @@ impl Names<'_> {
 struct Verifier<'v> {
     guards: &'v Guards,
     catalog: &'v Catalog,
+    lists: &'static Lists,
 }
 
 impl Verifier<'_> {
@@ -84,11 +87,11 @@ impl Verifier<'_> {
                 None => Ok(Recurse::Yes),
             },
             Node::RangeVar(range) => common_table(range, names).map(|()| Recurse::No),
-            Node::FuncCall(call) => check_call(call).map(|()| Recurse::Yes),
+            Node::FuncCall(call) => check_call(call, self.lists).map(|()| Recurse::Yes),
             Node::SQLValueFunction(function) => check_value_function(function).map(|()| Recurse::Yes),
             Node::TypeName(name) => self.check_type(name).map(|()| Recurse::Yes),
             Node::A_Indirection(indirection) => {
-                check_fields(indirection.indirection()).map(|()| Recurse::Yes)
+                check_fields(indirection.indirection(), self.lists).map(|()| Recurse::Yes)
             }
             Node::A_Expr(expression) => check_operator(expression.name()).map(|()| Recurse::Yes),
             Node::SubLink(link) => check_operator(link.oper_name()).map(|()| Recurse::Yes),
@@ -136,7 +139,9 @@ impl Verifier<'_> {
     fn check_type(&self, name: &nodes::TypeName) -> Result<(), Refusal> {
         let parts: Vec<_> = name.names().iter().filter_map(nodes::String::sval).collect();
         let known = match parts[..] {
-            ["pg_catalog", name] => lists::builtin_type(name).is_some_and(|oid| !lists::names_an_object(oid)),
+            ["pg_catalog", name] => {
+                self.lists.builtin_type(name).is_some_and(|oid| !self.lists.names_an_object(oid))
+            }
             [schema, name] => self.catalog.type_named(schema, name).is_some_and(|ty| match ty.kind {
                 TypeKind::Enum => true,
                 TypeKind::Domain { constrained, .. } => !constrained,
@@ -201,11 +206,11 @@ const ABOUT_THE_SESSION: &[&str] =
     &["current_database", "version", "pg_backend_pid", "pg_is_in_recovery", "current_setting"];
 
 /// A call names `pg_catalog`, and every function of that name there is on the list.
-fn check_call(call: &nodes::FuncCall) -> Result<(), Refusal> {
+fn check_call(call: &nodes::FuncCall, lists: &Lists) -> Result<(), Refusal> {
     let parts: Vec<_> = call.funcname().iter().filter_map(Node::as_str).collect();
     let ["pg_catalog", name] = parts[..] else { return Err(unproven("a call without its schema")) };
     // Which overload is meant is for the rewriter to say; some names have one that is listed and one that is not.
-    if lists::functions(name).iter().any(|overload| overload.listed) || ABOUT_THE_SESSION.contains(&name) {
+    if lists.functions(name).iter().any(|overload| overload.listed) || ABOUT_THE_SESSION.contains(&name) {
         return Ok(());
     }
     Err(unproven("a call that is not on the list"))
@@ -225,9 +230,9 @@ fn check_value_function(function: &nodes::SQLValueFunction) -> Result<(), Refusa
 }
 
 /// `(x).f` is also a call of `f` with one argument. (`t.f` is one too, but only of what takes a row.)
-fn check_fields(indirection: &NodeList) -> Result<(), Refusal> {
+fn check_fields(indirection: &NodeList, lists: &Lists) -> Result<(), Refusal> {
     let called = indirection.iter().filter_map(Node::as_str);
-    let mut overloads = called.flat_map(lists::functions);
+    let mut overloads = called.flat_map(|name| lists.functions(name));
     if overloads.any(|overload| !overload.listed && overload.args.len() == 1) {
         return Err(unproven("a call that is not on the list"));
     }
@@ -359,6 +364,7 @@ mod tests {
         let text =
             SqlType { oid: TEXT, schema: "pg_catalog".into(), name: "text".into(), kind: TypeKind::Base };
         Catalog {
+            server_version: 150_018,
             relations: relations.into_iter().map(|relation| (relation.name.clone(), relation)).collect(),
             types: types.into_iter().chain([text]).map(|ty| (ty.oid, ty)).collect::<HashMap<_, _>>(),
             ..Catalog::default()

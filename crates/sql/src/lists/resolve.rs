@@ -4,7 +4,7 @@
 //! server's own. Where one is not, every overload that could be meant has a say, and the worst verdict counts.
 
 use super::polymorphic::{self, Bound};
-use super::{Overload, STRING, Safety, builtin_type, cast, functions, oid, operators, type_info};
+use super::{Lists, Overload, STRING, Safety, oid};
 
 /// What is known of an argument. A domain is given as its base type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,30 +35,42 @@ pub(crate) struct Resolved {
     pub(crate) overload: Option<&'static Overload>,
 }
 
-/// The verdict on a function call with positional arguments; nothing where no overload takes them.
-pub(crate) fn resolve_function(name: &str, args: &[Arg]) -> Option<Resolved> {
-    let candidates = arity(functions(name), args.len());
-    let Some(given) = known(args) else { return worst(candidates, args) };
-    if let Some(exact) = exact(&candidates, &given) {
-        return Some(verdict(exact, &given, args));
+impl Lists {
+    /// The verdict on a function call with positional arguments; nothing where no overload takes them.
+    pub(crate) fn resolve_function(&'static self, name: &str, args: &[Arg]) -> Option<Resolved> {
+        let candidates = arity(self.functions(name), args.len());
+        let Some(given) = known(args) else { return worst(self, candidates, args) };
+        if let Some(exact) = exact(&candidates, &given) {
+            return Some(verdict(self, exact, &given, args));
+        }
+        call_as_cast(self, name, &given).or_else(|| choose(self, candidates, &given, args))
     }
-    call_as_cast(name, &given).or_else(|| choose(candidates, &given, args))
-}
 
-/// The verdict on an operator; a prefix operator has no left operand.
-pub(crate) fn resolve_operator(name: &str, left: Option<Arg>, right: Arg) -> Option<Resolved> {
-    let args: Vec<Arg> = left.into_iter().chain([right]).collect();
-    let candidates = arity(operators(name), args.len());
-    let Some(given) = known(&args) else { return worst(candidates, &args) };
-    // A literal beside a known type is tried as that type first.
-    let assumed = match *given {
-        [oid::UNKNOWN, known] | [known, oid::UNKNOWN] => vec![known, known],
-        _ => given.clone(),
-    };
-    if let Some(exact) = exact(&candidates, &assumed) {
-        return Some(verdict(exact, &given, &args));
+    /// The verdict on an operator; a prefix operator has no left operand.
+    pub(crate) fn resolve_operator(
+        &'static self,
+        name: &str,
+        left: Option<Arg>,
+        right: Arg,
+    ) -> Option<Resolved> {
+        let args: Vec<Arg> = left.into_iter().chain([right]).collect();
+        let candidates = arity(self.operators(name), args.len());
+        let Some(given) = known(&args) else { return worst(self, candidates, &args) };
+        // A literal beside a known type is tried as that type first.
+        let assumed = match *given {
+            [oid::UNKNOWN, known] | [known, oid::UNKNOWN] => vec![known, known],
+            _ => given.clone(),
+        };
+        if let Some(exact) = exact(&candidates, &assumed) {
+            return Some(verdict(self, exact, &given, &args));
+        }
+        choose(self, candidates, &given, &args)
     }
-    choose(candidates, &given, &args)
+
+    /// Whether Postgres makes this cast without being asked.
+    pub(super) fn implicit(&self, from: u32, to: u32) -> bool {
+        from == to || self.cast(from, to).is_some_and(|cast| cast.implicit)
+    }
 }
 
 /// Stands for whatever enum is meant, and for its array: nothing built in has these oids.
@@ -126,9 +138,9 @@ fn exact<'a>(candidates: &'a [Candidate], given: &[u32]) -> Option<&'a Candidate
 }
 
 /// A function of one argument that has the name of a type is a cast, unless an overload fits exactly.
-fn call_as_cast(name: &str, given: &[u32]) -> Option<Resolved> {
-    let (target, &[source]) = (builtin_type(name)?, given) else { return None };
-    let catalogue = super::names_an_object(target) || super::names_an_object(source);
+fn call_as_cast(lists: &'static Lists, name: &str, given: &[u32]) -> Option<Resolved> {
+    let (target, &[source]) = (lists.builtin_type(name)?, given) else { return None };
+    let catalogue = lists.names_an_object(target) || lists.names_an_object(source);
     if source == oid::UNKNOWN {
         return Some(Resolved {
             result: Some(target),
@@ -137,7 +149,7 @@ fn call_as_cast(name: &str, given: &[u32]) -> Option<Resolved> {
             overload: None,
         });
     }
-    let cast = cast(if source == SOME_ENUM { oid::ANYENUM } else { source }, target)?;
+    let cast = lists.cast(if source == SOME_ENUM { oid::ANYENUM } else { source }, target)?;
     if !cast.binary && !cast.through_text {
         return None;
     }
@@ -146,33 +158,33 @@ fn call_as_cast(name: &str, given: &[u32]) -> Option<Resolved> {
 }
 
 /// `func_match_argtypes` and `func_select_candidate`.
-fn choose(mut candidates: Vec<Candidate>, given: &[u32], args: &[Arg]) -> Option<Resolved> {
-    candidates.retain(|candidate| accepts(&candidate.args, given));
+fn choose(
+    lists: &'static Lists,
+    mut candidates: Vec<Candidate>,
+    given: &[u32],
+    args: &[Arg],
+) -> Option<Resolved> {
+    candidates.retain(|candidate| accepts(lists, &candidate.args, given));
     let possible = candidates.clone();
-    match select(candidates, given) {
-        Some(candidate) => Some(verdict(&candidate, given, args)),
+    match select(lists, candidates, given) {
+        Some(candidate) => Some(verdict(lists, &candidate, given, args)),
         // The server would call it ambiguous.
-        None => worst(possible, args),
+        None => worst(lists, possible, args),
     }
 }
 
 /// Whether arguments of these types can be given where those are declared.
-fn accepts(declared: &[u32], given: &[u32]) -> bool {
+fn accepts(lists: &'static Lists, declared: &[u32], given: &[u32]) -> bool {
     let each = declared.iter().zip(given).all(|(&declared, &given)| {
         given == oid::UNKNOWN
             || polymorphic::is(declared)
             || declared == oid::ANY
-            || implicit(given, declared)
+            || lists.implicit(given, declared)
     });
-    each && polymorphic::bind(declared, given).is_some()
+    each && polymorphic::bind(lists, declared, given).is_some()
 }
 
-/// Whether Postgres makes this cast without being asked.
-pub(super) fn implicit(from: u32, to: u32) -> bool {
-    from == to || cast(from, to).is_some_and(|cast| cast.implicit)
-}
-
-fn select(mut candidates: Vec<Candidate>, given: &[u32]) -> Option<Candidate> {
+fn select(lists: &'static Lists, mut candidates: Vec<Candidate>, given: &[u32]) -> Option<Candidate> {
     if candidates.len() <= 1 {
         return candidates.pop();
     }
@@ -182,7 +194,8 @@ fn select(mut candidates: Vec<Candidate>, given: &[u32]) -> Option<Candidate> {
     }
     keep_best(&mut candidates, |args| {
         count(args, given, |declared, given| {
-            declared == given || preferred(declared) && category(declared) == category(given)
+            declared == given
+                || preferred(lists, declared) && category(lists, declared) == category(lists, given)
         })
     });
     if candidates.len() == 1 {
@@ -191,11 +204,11 @@ fn select(mut candidates: Vec<Candidate>, given: &[u32]) -> Option<Candidate> {
     if !given.contains(&oid::UNKNOWN) {
         return None;
     }
-    keep_by_category(&mut candidates, given);
+    keep_by_category(lists, &mut candidates, given);
     if candidates.len() == 1 {
         return candidates.pop();
     }
-    assume_alike(candidates, given)
+    assume_alike(lists, candidates, given)
 }
 
 /// How many arguments of known type fit by `fit(declared, given)`.
@@ -211,7 +224,7 @@ fn keep_best(candidates: &mut Vec<Candidate>, score: impl Fn(&[u32]) -> usize) {
 
 /// Each literal is of one category, strings before others; the candidates of that category stay, and of these the ones
 /// with the category's preferred type. Where the candidates disagree, all stay.
-fn keep_by_category(candidates: &mut Vec<Candidate>, given: &[u32]) {
+fn keep_by_category(lists: &'static Lists, candidates: &mut Vec<Candidate>, given: &[u32]) {
     let literals: Vec<usize> = given
         .iter()
         .enumerate()
@@ -221,20 +234,21 @@ fn keep_by_category(candidates: &mut Vec<Candidate>, given: &[u32]) {
     let mut wanted = Vec::new();
     for &place in &literals {
         let declared = candidates.iter().filter_map(|candidate| candidate.args.get(place).copied());
-        let categories: Vec<char> = declared.clone().map(category).collect();
+        let categories: Vec<char> = declared.clone().map(|oid| category(lists, oid)).collect();
         let Some(&first) = categories.first() else { return };
         let category_of_place = match categories.iter().all(|&category| category == first) {
             true => first,
             false if categories.contains(&STRING) => STRING,
             false => return,
         };
-        let has_preferred = declared.clone().any(|oid| category(oid) == category_of_place && preferred(oid));
+        let has_preferred =
+            declared.clone().any(|oid| category(lists, oid) == category_of_place && preferred(lists, oid));
         wanted.push((place, category_of_place, has_preferred));
     }
     let fits = |candidate: &Candidate| {
         wanted.iter().all(|&(place, wanted, has_preferred)| {
             let declared = candidate.args.get(place).copied().unwrap_or_default();
-            category(declared) == wanted && (!has_preferred || preferred(declared))
+            category(lists, declared) == wanted && (!has_preferred || preferred(lists, declared))
         })
     };
     if candidates.iter().any(fits) {
@@ -243,42 +257,43 @@ fn keep_by_category(candidates: &mut Vec<Candidate>, given: &[u32]) {
 }
 
 /// The last resort: where all known arguments are of one type, the literals are of that type too.
-fn assume_alike(candidates: Vec<Candidate>, given: &[u32]) -> Option<Candidate> {
+fn assume_alike(lists: &'static Lists, candidates: Vec<Candidate>, given: &[u32]) -> Option<Candidate> {
     let mut known = given.iter().copied().filter(|&given| given != oid::UNKNOWN);
     let first = known.next()?;
     if known.any(|other| other != first) {
         return None;
     }
     let alike = vec![first; given.len()];
-    let mut fitting = candidates.into_iter().filter(|candidate| accepts(&candidate.args, &alike));
+    let mut fitting = candidates.into_iter().filter(|candidate| accepts(lists, &candidate.args, &alike));
     let only = fitting.next()?;
     fitting.next().is_none().then_some(only)
 }
 
-fn category(oid: u32) -> char {
+fn category(lists: &'static Lists, oid: u32) -> char {
     match oid {
         SOME_ENUM => 'E',
         SOME_ENUM_ARRAY => 'A',
-        _ => type_info(oid).map_or('U', |info| info.category),
+        _ => lists.type_info(oid).map_or('U', |info| info.category),
     }
 }
 
-fn preferred(oid: u32) -> bool {
-    type_info(oid).is_some_and(|info| info.preferred)
+fn preferred(lists: &'static Lists, oid: u32) -> bool {
+    lists.type_info(oid).is_some_and(|info| info.preferred)
 }
 
 /// The verdict on the overload that is meant, with the casts of its arguments.
-fn verdict(candidate: &Candidate, given: &[u32], args: &[Arg]) -> Resolved {
+fn verdict(lists: &'static Lists, candidate: &Candidate, given: &[u32], args: &[Arg]) -> Resolved {
     let overload = candidate.overload;
-    let bound = polymorphic::bind(&candidate.args, given).unwrap_or_default();
+    let bound = polymorphic::bind(lists, &candidate.args, given).unwrap_or_default();
     let casts_are_safe = candidate.args.iter().zip(given).all(|(&declared, &given)| {
-        let wanted = bound.wanted(declared);
+        let wanted = bound.wanted(lists, declared);
         given == oid::UNKNOWN
             || declared == oid::ANY
             || wanted == Some(given)
-            || wanted.and_then(|to| cast(given, to)).is_some_and(|c| c.safe)
+            || wanted.and_then(|to| lists.cast(given, to)).is_some_and(|c| c.safe)
     });
-    let compares_safely = overload.safe_if_ordered && bound.element.is_some_and(compares);
+    let compares_safely =
+        overload.safe_if_ordered && bound.element.is_some_and(|element| compares(lists, element));
     let safe = if !casts_are_safe {
         Safety::Unsafe
     } else if compares_safely {
@@ -287,23 +302,23 @@ fn verdict(candidate: &Candidate, given: &[u32], args: &[Arg]) -> Resolved {
         overload.safe
     };
     Resolved {
-        result: result(overload.result, &bound, args),
+        result: result(lists, overload.result, &bound, args),
         safe,
         listed: overload.listed,
         overload: Some(overload),
     }
 }
 
-fn compares(element: u32) -> bool {
-    element == SOME_ENUM || super::ordered(element)
+fn compares(lists: &'static Lists, element: u32) -> bool {
+    element == SOME_ENUM || lists.ordered(element)
 }
 
 /// The verdict where the overload is not known: the worst of all that could be meant.
-fn worst(mut candidates: Vec<Candidate>, args: &[Arg]) -> Option<Resolved> {
+fn worst(lists: &'static Lists, mut candidates: Vec<Candidate>, args: &[Arg]) -> Option<Resolved> {
     candidates.retain(|candidate| {
         candidate.args.iter().zip(args).all(|(&declared, arg)| match *arg {
             Arg::Known(given) if given < FIRST_USER_OID => {
-                polymorphic::is(declared) || declared == oid::ANY || implicit(given, declared)
+                polymorphic::is(declared) || declared == oid::ANY || lists.implicit(given, declared)
             }
             Arg::Known(_) | Arg::Enum(_) | Arg::EnumArray(_) | Arg::Literal | Arg::Any => true,
         })
@@ -312,7 +327,7 @@ fn worst(mut candidates: Vec<Candidate>, args: &[Arg]) -> Option<Resolved> {
     let result = first.overload.result;
     let agreed =
         candidates.iter().all(|candidate| candidate.overload.result == result) && !polymorphic::is(result);
-    let safe = candidates.iter().map(|candidate| worst_of(candidate, args)).max()?;
+    let safe = candidates.iter().map(|candidate| worst_of(lists, candidate, args)).max()?;
     Some(Resolved {
         result: agreed.then_some(result),
         safe,
@@ -321,11 +336,13 @@ fn worst(mut candidates: Vec<Candidate>, args: &[Arg]) -> Option<Resolved> {
     })
 }
 
-fn worst_of(candidate: &Candidate, args: &[Arg]) -> Safety {
+fn worst_of(lists: &'static Lists, candidate: &Candidate, args: &[Arg]) -> Safety {
     let casts_are_safe = candidate.args.iter().zip(args).all(|(&declared, arg)| match *arg {
         Arg::Literal => true,
         _ if declared == oid::ANY || polymorphic::is(declared) => true,
-        Arg::Known(given) if given < FIRST_USER_OID => cast(given, declared).is_some_and(|cast| cast.safe),
+        Arg::Known(given) if given < FIRST_USER_OID => {
+            lists.cast(given, declared).is_some_and(|cast| cast.safe)
+        }
         // Whatever casts a type that is not built in has, nobody has read them.
         Arg::Known(_) | Arg::Enum(_) | Arg::EnumArray(_) | Arg::Any => false,
     });
@@ -333,9 +350,9 @@ fn worst_of(candidate: &Candidate, args: &[Arg]) -> Safety {
 }
 
 /// The type of the result, with the enum that the caller named in place of the one that stands for it.
-fn result(declared: u32, bound: &Bound, args: &[Arg]) -> Option<u32> {
+fn result(lists: &Lists, declared: u32, bound: &Bound, args: &[Arg]) -> Option<u32> {
     let find = |is: fn(&Arg) -> Option<u32>| args.iter().find_map(is);
-    match bound.wanted(declared)? {
+    match bound.wanted(lists, declared)? {
         SOME_ENUM => find(|arg| if let Arg::Enum(oid) = *arg { Some(oid) } else { None }),
         SOME_ENUM_ARRAY => find(|arg| if let Arg::EnumArray(oid) = *arg { Some(oid) } else { None }),
         result => Some(result),

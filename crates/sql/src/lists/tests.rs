@@ -3,6 +3,10 @@
 use super::Safety::{Pattern, Safe, Search, Unsafe};
 use super::*;
 
+fn lists() -> &'static Lists {
+    of(150_018).unwrap()
+}
+
 /// Each table's rows have all their columns, so that nothing was dropped or shifted.
 #[test]
 fn every_row_is_read() {
@@ -18,9 +22,11 @@ fn every_row_is_read() {
             assert_eq!(line.split('\t').count(), columns, "{line}");
         }
     }
-    assert_eq!(LISTS.functions.values().map(Vec::len).sum::<usize>(), tables[2].0.lines().count() - 1);
-    assert_eq!(LISTS.operators.values().map(Vec::len).sum::<usize>(), tables[3].0.lines().count() - 1);
-    assert!(LISTS.functions.values().flatten().all(|overload| LISTS.classes.contains_key(overload.class)));
+    assert_eq!(lists().functions.values().map(Vec::len).sum::<usize>(), tables[2].0.lines().count() - 1);
+    assert_eq!(lists().operators.values().map(Vec::len).sum::<usize>(), tables[3].0.lines().count() - 1);
+    assert!(
+        lists().functions.values().flatten().all(|overload| lists().classes.contains_key(overload.class))
+    );
 }
 
 /// What is safe says why; what is not listed is not safe.
@@ -34,7 +40,7 @@ fn every_verdict_has_its_reason() {
         let cells: Vec<&str> = line.split('\t').collect();
         assert!(cells[4] == "unsafe" || cells[5] != "-", "{line}");
     }
-    let unlisted = LISTS.functions.values().flatten().filter(|overload| !overload.listed);
+    let unlisted = lists().functions.values().flatten().filter(|overload| !overload.listed);
     assert!(unlisted.clone().count() > 500);
     assert!(unlisted.clone().all(|overload| overload.safe == Unsafe && !overload.safe_if_ordered));
 }
@@ -72,12 +78,12 @@ fn what_reaches_beyond_its_arguments_is_not_listed() {
         "version",
         "age",
     ] {
-        assert!(why_unlisted(name).is_some(), "{name}");
+        assert!(lists().why_unlisted(name).is_some(), "{name}");
     }
     for name in
         ["lower", "count", "now", "random", "jsonb_each", "to_char", "row_number", "unnest", "coalesce"]
     {
-        assert_eq!(why_unlisted(name).is_none(), name != "coalesce", "{name}");
+        assert_eq!(lists().why_unlisted(name).is_none(), name != "coalesce", "{name}");
     }
 }
 
@@ -85,7 +91,7 @@ fn what_reaches_beyond_its_arguments_is_not_listed() {
 fn functions_resolve_as_on_the_server() {
     use Arg::{Any, Enum, Known, Literal};
     let check = |name, args: &[Arg], expected: Option<(Option<u32>, Safety)>| {
-        let resolved = resolve_function(name, args).map(|resolved| (resolved.result, resolved.safe));
+        let resolved = lists().resolve_function(name, args).map(|resolved| (resolved.result, resolved.safe));
         assert_eq!(resolved, expected, "{name}{args:?}");
     };
     check("lower", &[Known(oid::VARCHAR)], Some((Some(oid::TEXT), Safe)));
@@ -117,7 +123,8 @@ fn functions_resolve_as_on_the_server() {
 fn operators_resolve_as_on_the_server() {
     use Arg::{Any, Enum, Known, Literal};
     let check = |left: Option<Arg>, name, right: Arg, expected: Option<(Option<u32>, Safety)>| {
-        let resolved = resolve_operator(name, left, right).map(|resolved| (resolved.result, resolved.safe));
+        let resolved =
+            lists().resolve_operator(name, left, right).map(|resolved| (resolved.result, resolved.safe));
         assert_eq!(resolved, expected, "{left:?} {name} {right:?}");
     };
     let boolean = |safe| Some((Some(oid::BOOL), safe));
@@ -150,7 +157,7 @@ fn operators_resolve_as_on_the_server() {
 #[test]
 fn casts_are_safe_only_where_none_can_fail() {
     let check = |from, to, expected: Option<(bool, bool)>| {
-        let cast = cast(from, to).map(|cast| (cast.implicit, cast.safe));
+        let cast = lists().cast(from, to).map(|cast| (cast.implicit, cast.safe));
         assert_eq!(cast, expected, "{from} to {to}");
     };
     check(oid::INT4, oid::INT8, Some((true, true)));
@@ -169,7 +176,7 @@ fn casts_are_safe_only_where_none_can_fail() {
     check(1007, 1016, Some((true, true)));
     check(1007, oid::TEXT_ARRAY, Some((false, false)));
     check(oid::INT4, oid::UUID, None);
-    assert!(length_is_safe(oid::VARCHAR) && !length_is_safe(oid::NUMERIC));
+    assert!(lists().length_is_safe(oid::VARCHAR) && !lists().length_is_safe(oid::NUMERIC));
 }
 
 /// A sample of what a server made of calls, recorded by `data/choices.py`.
@@ -182,9 +189,9 @@ fn choices_are_the_servers() {
         let args: Vec<Arg> = given.split_whitespace().map(arg).collect();
         let meant: Vec<u32> = meant.split_whitespace().map(|oid| oid.parse().unwrap()).collect();
         let resolved = match (kind, &args[..]) {
-            ("operator", [right]) => resolve_operator(name, None, *right),
-            ("operator", [left, right]) => resolve_operator(name, Some(*left), *right),
-            _ => resolve_function(name, &args),
+            ("operator", [right]) => lists().resolve_operator(name, None, *right),
+            ("operator", [left, right]) => lists().resolve_operator(name, Some(*left), *right),
+            _ => lists().resolve_function(name, &args),
         };
         if resolved.and_then(|resolved| resolved.overload).is_none_or(|overload| *overload.args != meant) {
             wrong.push(format!("{line}: {resolved:?}"));
@@ -198,6 +205,6 @@ fn arg(name: &str) -> Arg {
         "unknown" => Arg::Literal,
         "mood" => Arg::Enum(70_000),
         "mood[]" => Arg::EnumArray(70_001),
-        name => Arg::Known(builtin_type(name).unwrap()),
+        name => Arg::Known(lists().builtin_type(name).unwrap()),
     }
 }
