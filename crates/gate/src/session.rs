@@ -27,6 +27,8 @@ pub struct SqlSession {
     pub ip: IpAddr,
     /// The path that names are looked up on, as the session has set it.
     pub search_path: Vec<Arc<str>>,
+    /// The path that it began with, and that RESET goes back to.
+    pub start_path: Vec<Arc<str>>,
     /// The caller, with the generation of the policy that typed it.
     caller: Mutex<Option<(u64, Arc<Caller>)>>,
 }
@@ -42,7 +44,8 @@ impl SqlSession {
         ip: IpAddr,
     ) -> Self {
         let search_path = Self::default_search_path();
-        Self { id, store, identity, purpose, ip, search_path, caller: Mutex::new(None) }
+        let start_path = search_path.clone();
+        Self { id, store, identity, purpose, ip, search_path, start_path, caller: Mutex::new(None) }
     }
 
     /// The path of a session that has set none.

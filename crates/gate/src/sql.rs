@@ -133,7 +133,9 @@ impl Deciding<'_> {
                 Decided { tag: forwarded.tag, ..self.decided(statement, &forwarded.text) }
             }
         };
-        follow(&decided.effect, path);
+        if let Some(next) = decided.effect.path(&self.session.start_path) {
+            *path = next.to_vec();
+        }
         Ok(decided)
     }
 
@@ -184,26 +186,6 @@ impl Deciding<'_> {
             guards: Guards::default(),
             touches: Vec::new(),
         }
-    }
-}
-
-/// The path that the next statement of the same text is read with.
-fn follow(effect: &Effect, path: &mut Vec<Arc<str>>) {
-    match effect {
-        Effect::SetSearchPath(Some(new)) => path.clone_from(new),
-        Effect::SetSearchPath(None) | Effect::ResetAll | Effect::DiscardAll => {
-            *path = SqlSession::default_search_path();
-        }
-        Effect::None
-        | Effect::Begin
-        | Effect::Commit { .. }
-        | Effect::Rollback { .. }
-        | Effect::Savepoint(_)
-        | Effect::Release(_)
-        | Effect::RollbackTo(_)
-        | Effect::Set { .. }
-        | Effect::Reset(_)
-        | Effect::Deallocate(_) => {}
     }
 }
 

@@ -322,6 +322,37 @@ pub fn write_row_description(out: &mut BytesMut, columns: &[Column<'_>]) -> Resu
     })
 }
 
+/// Passes RowDescription on, or NoData, but for the numbers of the table and the column that a value comes from: a gap
+/// between two would show that there is a column which the client does not see.
+///
+/// # Errors
+/// When the body is not one; nothing is written then.
+pub fn pass_row_description(out: &mut BytesMut, frame: &Frame) -> Result<(), FrameError> {
+    let start = out.len();
+    out.extend_from_slice(frame.bytes());
+    if frame.tag() != b'T' {
+        return Ok(());
+    }
+    let blanked = blank_sources(out.get_mut(start..).unwrap_or_default(), frame);
+    if blanked.is_err() {
+        out.truncate(start);
+    }
+    blanked
+}
+
+/// Puts zeroes in the place of the numbers of tables and columns in a copy of the frame.
+fn blank_sources(copy: &mut [u8], frame: &Frame) -> Result<(), FrameError> {
+    let mut fields = Fields::new(frame.body());
+    for _ in 0..fields.u16()? {
+        fields.string()?;
+        let source = copy.len() - fields.left().len();
+        // An oid and an i16 of the source; then type, size, modifier and format.
+        fields.take(4 + 2 + 4 + 2 + 4 + 2)?;
+        copy.get_mut(source..source + 6).ok_or(FrameError::Short)?.fill(0);
+    }
+    fields.end()
+}
+
 /// Writes DataRow.
 ///
 /// # Errors

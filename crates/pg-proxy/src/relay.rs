@@ -223,7 +223,7 @@ impl Session {
         let done = match (expected, tag) {
             (Expected::Own, b'C' | b'T' | b'I') => false,
             (Expected::Simple(_), b'T') => {
-                out.extend_from_slice(frame.bytes());
+                back::pass_row_description(out, frame).map_err(|_| End::StoreGone)?;
                 false
             }
             (Expected::Simple(_), b'C' | b'I') => return self.completed_simple(frame),
@@ -246,7 +246,7 @@ impl Session {
             }
             (Expected::Describe(prepared), b'T' | b'n') => {
                 prepared.describe(frame).map_err(|_| End::StoreGone)?;
-                out.extend_from_slice(frame.bytes());
+                back::pass_row_description(out, frame).map_err(|_| End::StoreGone)?;
                 true
             }
             (Expected::Bind { .. }, b'2') | (Expected::ClosePortal { .. }, b'3') => {

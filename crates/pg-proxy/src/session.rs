@@ -210,8 +210,9 @@ pub(crate) fn rejected(error: &StartupError) -> Option<Answer> {
 
 impl Session {
     fn new(client: Client, opened: Opened, proxy: Arc<Proxy>, shutdown: Shutdown) -> Self {
-        let Opened { sql, pool, settings, cancels, slot } = opened;
+        let Opened { mut sql, pool, settings, cancels, slot } = opened;
         let clock = Clock::new(&proxy.limits, shutdown);
+        sql.start_path = settings.path().to_vec();
         let mut session = Self {
             proxy,
             pool,

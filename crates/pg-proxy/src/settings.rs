@@ -183,9 +183,10 @@ impl Settings {
                 self.now = Arc::clone(&self.start);
                 self.apart = true;
             }
-            Effect::SetSearchPath(path) => {
-                let path = path.as_ref().unwrap_or(&self.start.path).clone();
-                Arc::make_mut(&mut self.now).path = path;
+            Effect::SetSearchPath(_) => {
+                if let Some(path) = effect.path(&self.start.path) {
+                    Arc::make_mut(&mut self.now).path = path.to_vec();
+                }
             }
         }
     }

@@ -73,6 +73,27 @@ pub enum Effect {
     DiscardAll,
 }
 
+impl Effect {
+    /// The path by which names are looked up after it; none where it stays. `start` is the session's first.
+    #[must_use]
+    pub fn path<'p>(&'p self, start: &'p [Arc<str>]) -> Option<&'p [Arc<str>]> {
+        match self {
+            Self::SetSearchPath(Some(path)) => Some(path),
+            Self::SetSearchPath(None) | Self::ResetAll | Self::DiscardAll => Some(start),
+            Self::None
+            | Self::Begin
+            | Self::Commit { .. }
+            | Self::Rollback { .. }
+            | Self::Savepoint(_)
+            | Self::Release(_)
+            | Self::RollbackTo(_)
+            | Self::Set { .. }
+            | Self::Reset(_)
+            | Self::Deallocate(_) => None,
+        }
+    }
+}
+
 /// One statement of a [`crate::Batch`].
 #[derive(Clone, Copy)]
 pub struct Statement<'b> {

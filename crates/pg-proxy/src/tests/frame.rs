@@ -151,7 +151,12 @@ async fn what_a_store_says_is_read_back() {
     let column =
         Column { name: b"id", table_oid: 1, attribute: 2, type_oid: 23, type_size: 4, typmod: -1, format: 1 };
     back::write_row_description(&mut out, &[column]).unwrap();
-    assert_eq!(back::row_description(&back_frame(&out).await), Ok(vec![column]));
+    let described = back_frame(&out).await;
+    assert_eq!(back::row_description(&described), Ok(vec![column]));
+    out.clear();
+    back::pass_row_description(&mut out, &described).unwrap();
+    let nameless = Column { table_oid: 0, attribute: 0, ..column };
+    assert_eq!(back::row_description(&back_frame(&out).await), Ok(vec![nameless]));
 
     out.clear();
     let sasl = Authentication::Sasl(vec!["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]);

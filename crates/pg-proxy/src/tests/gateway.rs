@@ -320,7 +320,12 @@ fn short(frame: &Frame) -> String {
         b'1' => "parsed".to_owned(),
         b'2' => "bound".to_owned(),
         b'3' => "closed".to_owned(),
-        b'T' => format!("columns {}", back::row_description(frame).unwrap().len()),
+        b'T' => {
+            let columns = back::row_description(frame).unwrap();
+            let numbered = columns.iter().any(|column| (column.table_oid, column.attribute) != (0, 0));
+            // The gateway never says so.
+            format!("columns {}{}", columns.len(), if numbered { " of a table" } else { "" })
+        }
         b't' => format!("parameters {}", back::parameter_types(frame).unwrap().len()),
         b'n' => "no data".to_owned(),
         b's' => "suspended".to_owned(),

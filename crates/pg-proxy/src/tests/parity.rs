@@ -118,8 +118,13 @@ async fn conversations_go_as_with_the_store() {
             let ready = speak(&mut dice, &mut [&mut through, &mut direct], &mut said);
             // In a failed transaction a name that is taken may be looked at first or last, and a query that fails
             // leaves the server with an unnamed portal that cannot be run.
-            let code = |answer: String| answer.replace("42P05", "25P02").replace("55000", "34000");
-            let ours: Vec<_> = through.answers(ready).await.into_iter().map(code).collect();
+            // The gateway does not say which table a column is of.
+            let code = |answer: String| {
+                answer.replace("42P05", "25P02").replace("55000", "34000").replace(" of a table", "")
+            };
+            let ours = through.answers(ready).await;
+            assert!(ours.iter().all(|answer| !answer.contains("of a table")), "seed {seed}\n{said}");
+            let ours: Vec<_> = ours.into_iter().map(code).collect();
             let theirs: Vec<_> = direct.answers(ready).await.into_iter().map(code).collect();
             assert_eq!(ours, theirs, "seed {seed} (left is the gateway)\n{said}");
         }

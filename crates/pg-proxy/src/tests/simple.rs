@@ -101,6 +101,18 @@ async fn path_follows_transactions() {
 }
 
 #[tokio::test]
+async fn reset_goes_back_to_the_path_of_the_start() {
+    let gateway = Gateway::start().await;
+    let mut raw = Raw::connect(gateway.port, &[("search_path", "other")]).await;
+    for reset in ["reset search_path", "reset all", "set search_path to default"] {
+        // The statements of one text are decided before the first is done.
+        let text = format!("set search_path to public; {reset}; select word from numbers where n = 1");
+        assert_eq!(raw.value(&text).await, "other");
+        assert_eq!(raw.value("show search_path").await, "other");
+    }
+}
+
+#[tokio::test]
 async fn settings_stay_with_their_session() {
     let gateway = Gateway::start().await;
     let mut first = Raw::connect(gateway.port, &[("options", "-c DateStyle=German")]).await;
