@@ -111,7 +111,7 @@ impl<'a> FromSql<'a> for Bytes {
 
 fn attacks() -> Vec<Case> {
     let attacks = Case::read_all(&workspace::fixture("attacks"));
-    assert!(attacks.len() >= 40, "only {} attacks", attacks.len());
+    assert!(attacks.len() >= 120, "only {} attacks", attacks.len());
     attacks
 }
 

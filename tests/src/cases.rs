@@ -47,7 +47,7 @@ fn enough_cases_refuse() {
     let cases = Case::read_all(&workspace::fixture("sql"));
     let refusals = cases.iter().filter(|case| case.section("refused").is_some()).count();
     eprintln!("{} cases, {refusals} of them refusals", cases.len());
-    assert!(cases.len() >= 80 && refusals * 3 >= cases.len(), "{} cases, {refusals} refusals", cases.len());
+    assert!(cases.len() >= 150 && refusals * 3 >= cases.len(), "{} cases, {refusals} refusals", cases.len());
 }
 
 /// The produced half of a case, and the texts that would be sent.

@@ -143,7 +143,7 @@ fn client(program: &str) -> Option<PathBuf> {
 }
 
 /// A Python with psycopg: that of `./test`, else the one on the path.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let ours = workspace::root().join("target/tmp/python/bin/python");
     let has_psycopg = |python: &Path| {
         let tried = Command::new(python).args(["-c", "import psycopg"]).output();

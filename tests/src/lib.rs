@@ -15,6 +15,8 @@ mod gateway;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod property;
 #[cfg(test)]
 mod reload;

@@ -118,7 +118,7 @@ impl Analyzer<'_> {
     fn about_the_session(&mut self, name: &str, call: &nodes::FuncCall) -> Result<Option<Facts>, Refusal> {
         let answer = match (name, call.args().len()) {
             ("current_schema", 0) => {
-                let schema = self.session.schemas(self.catalog).next().cloned();
+                let schema = self.session.current_schema(self.catalog);
                 Edit::Value { text: schema, ty: "name" }
             }
             ("current_database" | "version" | "pg_backend_pid" | "pg_is_in_recovery", 0) => {

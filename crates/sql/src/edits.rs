@@ -66,6 +66,11 @@ impl Edits {
         self.0.insert(place(node), edit);
     }
 
+    /// The node stays as it is.
+    pub(crate) fn forget<T>(&mut self, node: &T) {
+        self.0.remove(&place(node));
+    }
+
     pub(crate) fn of<T>(&self, node: &T) -> Option<&Edit> {
         self.0.get(&place(node))
     }

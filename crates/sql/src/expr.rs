@@ -427,7 +427,7 @@ impl Analyzer<'_> {
                 name(oid::NAME)
             }
             Op::SVFOP_CURRENT_SCHEMA => {
-                let schema = self.session.schemas(self.catalog).next().cloned();
+                let schema = self.session.current_schema(self.catalog);
                 self.edits.add(function, Edit::Value { text: schema, ty: "name" });
                 name(oid::NAME)
             }

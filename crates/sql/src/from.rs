@@ -17,6 +17,7 @@ use crate::figure::column_name;
 use crate::lists::{CallKind, Lists, oid};
 use crate::names;
 use crate::range::{Collation, Facts, Item, Origin, Seen, Sight, Ty};
+use crate::unnest;
 
 /// The most columns that one join brings into sight.
 const JOINED_MAX: usize = 20_000;
@@ -212,6 +213,9 @@ impl Analyzer<'_> {
             let Some(call) = parts.next() else { return Err(unsupported("this function in FROM", -1)) };
             let facts = self.expression(call)?;
             barrier::check(self, &facts)?;
+            if let Some(several) = unnest::of_several(function) {
+                self.edits.forget(several);
+            }
             let defined = match parts.next() {
                 Some(Node::NodeList(defined)) => self.definitions(defined.iter(), &facts)?,
                 _ => self.definitions(function.coldeflist().iter().map(Node::ColumnDef), &facts)?,

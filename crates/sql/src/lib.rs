@@ -39,6 +39,7 @@ mod scope;
 mod settings;
 mod stack;
 mod statement;
+mod unnest;
 mod verify;
 
 pub use compare::is_pattern;

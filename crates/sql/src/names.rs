@@ -24,6 +24,16 @@ impl Session<'_> {
             catalog.schemas.iter().find(|known| &***known == name)
         })
     }
+
+    /// The first schema of the path that exists, the catalogue's own among them.
+    pub(crate) fn current_schema(&self, catalog: &Catalog) -> Option<Arc<str>> {
+        self.search_path.iter().find_map(|schema| {
+            let name = if &**schema == "$user" { self.caller } else { schema };
+            let exists = matches!(name, "pg_catalog" | "information_schema")
+                || catalog.schemas.iter().any(|known| &**known == name);
+            exists.then(|| name.into())
+        })
+    }
 }
 
 /// The relation that a FROM clause names.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pg_proxy::Proxy;
 use policy::Diagnostic;
+use tokio::sync::watch;
 
 use crate::config::{self, Callers};
 use crate::error::Error;
@@ -16,6 +17,7 @@ pub(crate) struct Reloader {
     pub(crate) config_file: PathBuf,
     pub(crate) proxy: Arc<Proxy>,
     one_at_a_time: Mutex<()>,
+    done: watch::Sender<()>,
 }
 
 /// What holds after a reload.
@@ -30,7 +32,12 @@ pub(crate) struct Reloaded {
 
 impl Reloader {
     pub(crate) fn new(config_file: PathBuf, proxy: Arc<Proxy>) -> Self {
-        Self { config_file, proxy, one_at_a_time: Mutex::new(()) }
+        Self { config_file, proxy, one_at_a_time: Mutex::new(()), done: watch::Sender::new(()) }
+    }
+
+    /// Changes with every reload that holds.
+    pub(crate) fn done(&self) -> watch::Receiver<()> {
+        self.done.subscribe()
     }
 
     /// Reads and swaps. Once this returns `Ok`, the next statement of every session is decided by what was read.
@@ -41,6 +48,7 @@ impl Reloader {
             Ok(reloaded) => {
                 tracing::info!(revision = %reloaded.revision, generation = reloaded.generation, "reloaded");
                 warn(&reloaded.warnings);
+                self.done.send_replace(());
             }
             Err(error) => {
                 tracing::error!(%error, "reload refused: the old policy and the old callers still hold");

@@ -59,8 +59,9 @@ impl Serve {
 
         let reloader = Arc::new(Reloader::new(config_file.to_owned(), Arc::clone(&proxy)));
         let shutdown = until_stopped(Arc::clone(&reloader))?;
+        let reloads = reloader.done();
         let commands = tokio::spawn(admin.serve(reloader));
-        watch_catalogs(&gate, stores).await;
+        watch_catalogs(&gate, stores, &reloads).await;
         tracing::info!(%address, policy = %gate.revision(), callers = callers.len(), "serving");
         pg_proxy::serve(listener, proxy, shutdown).await;
 
@@ -141,17 +142,25 @@ fn until_stopped(reloader: Arc<Reloader>) -> Result<watch::Receiver<bool>, Error
     Ok(stopped)
 }
 
-/// Looks at all catalogues once, so that the first client finds what is there, and then again and again.
-async fn watch_catalogs(gate: &Arc<Gate>, stores: Vec<(&Store, UpstreamConfig)>) {
+/// Looks at all catalogues once, so that the first client finds what is there, then again and again, and after a reload.
+async fn watch_catalogs(
+    gate: &Arc<Gate>,
+    stores: Vec<(&Store, UpstreamConfig)>,
+    reloads: &watch::Receiver<()>,
+) {
     let mut first = JoinSet::new();
     for (store, upstream) in stores {
         let refresh = Duration::from_millis(store.catalog_refresh_ms);
+        let mut reloads = reloads.clone();
         let mut watch = Watch { gate: Arc::clone(gate), name: store.name.clone(), upstream, known: None };
         first.spawn(async move {
             watch.look().await;
             tokio::spawn(async move {
                 loop {
-                    tokio::time::sleep(refresh).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(refresh) => {}
+                        Ok(()) = reloads.changed() => {}
+                    }
                     watch.look().await;
                 }
             });
@@ -182,7 +191,8 @@ impl Watch {
         };
         match gateway::catalog(&self.name, &self.upstream).await {
             Ok(catalog) => {
-                tracing::info!(store = self.name, relations = catalog.relations.len(), "catalogue loaded");
+                let relations = catalog.relations.len();
+                tracing::info!(store = self.name, relations, fingerprint, "catalogue loaded");
                 reload::warn(&self.gate.refresh(catalog));
                 self.known = Some(fingerprint);
             }

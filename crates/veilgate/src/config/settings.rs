@@ -122,7 +122,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "stores.*.catalog_refresh_ms",
         Is("5000"),
-        "How often the gateway looks whether the server's tables have changed.",
+        "How often the gateway looks whether the server's tables have changed; a reload looks, too.",
     ),
     setting("limits.connections_max", Is("1000"), "Clients at once."),
     setting("limits.login_ms_max", Is("10000"), "How long a client may take to log in."),
