@@ -140,6 +140,11 @@ pub struct Relation {
     pub has_rules: bool,
     /// Whether native row security is on.
     pub row_security: bool,
+    /// Of a view or a materialized view: the query that it stands for, every name in it with its schema but those of
+    /// `pg_catalog`.
+    pub definition: Option<Arc<str>>,
+    /// Whether it is a view that keeps conditions around it from its hidden rows.
+    pub security_barrier: bool,
 }
 
 impl Relation {

@@ -29,4 +29,26 @@ pub struct Touch {
     pub relation: RelationName,
     /// What is done to it.
     pub action: Action,
+    /// How the statement comes to it.
+    pub via: Via,
+}
+
+impl Touch {
+    /// A relation that the statement names itself.
+    #[must_use]
+    pub fn new(relation: RelationName, action: Action) -> Self {
+        Self { relation, action, via: Via::Named }
+    }
+}
+
+/// How a statement comes to a relation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Via {
+    /// The statement names it.
+    Named,
+    /// It names this view, which stands for its definition: the relation needs its rules, and the answers name the view.
+    Opened(RelationName),
+    /// It names this view, or a view opens to it, and the policy has rules for the view itself: of the relation below
+    /// only a deny counts.
+    Below(RelationName),
 }

@@ -53,6 +53,7 @@ impl Deciding<'_> {
         let catalog = snapshot.catalog(&session.store)?;
         let names = Session { search_path: path, caller: &caller.id, parameters: &[] };
         let scope = sql::scope(statement, catalog, names)?;
-        Ok(snapshot.bound.explain(&session.store, caller, request, scope.touches()))
+        let touches = scope.touches(|relation| snapshot.bound.governs(&session.store, relation));
+        Ok(snapshot.bound.explain(&session.store, caller, request, &touches))
     }
 }

@@ -151,12 +151,12 @@ impl Deciding<'_> {
         let names = Session { search_path: path, caller: &caller.id, parameters };
 
         let scope = sql::scope(statement, catalog, names)?;
-        let touches = scope.touches().to_vec();
         // A relation that is not there for this caller and one that is not there at all answer alike, before any rule.
         let governed = |relation: &RelationName| snapshot.bound.governs(&session.store, relation);
         if let Some(missing) = scope.missing(governed) {
             return Err(missing);
         }
+        let touches = scope.touches(governed);
         let guards = snapshot.bound.guards(&session.store, caller, request, &touches)?;
         let rewritten = sql::rewrite(&scope, &guards)?;
         let printed = sql::print(&rewritten)?;

@@ -53,6 +53,8 @@ fn table(name: &str) -> (RelationName, Arc<Relation>) {
         is_partition: false,
         has_rules: false,
         row_security: false,
+        definition: None,
+        security_barrier: false,
     };
     (table.name.clone(), Arc::new(table))
 }

@@ -26,6 +26,9 @@ pub async fn load(config: &UpstreamConfig, store: &str) -> Result<Catalog, Catal
 pub async fn load_over(upstream: &mut Upstream, store: &str) -> Result<Catalog, CatalogError> {
     // One snapshot for all of it: a relation is never there without its columns.
     upstream.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    for setting in DEFINITIONS_READ_THE_SAME {
+        upstream.query(setting).await?;
+    }
     let loaded = Loaded::read(upstream).await;
     upstream.query("ROLLBACK").await?;
     loaded?.catalog(store)
@@ -76,6 +79,16 @@ impl CatalogError {
     }
 }
 
+/// What a view's definition is written under: every name in it comes with its schema, but those of `pg_catalog`, and its
+/// constants read the same whatever a session has set.
+const DEFINITIONS_READ_THE_SAME: [&str; 5] = [
+    "SET LOCAL search_path = pg_catalog, pg_temp",
+    "SET LOCAL intervalstyle = iso_8601",
+    "SET LOCAL datestyle = iso",
+    "SET LOCAL timezone = 'UTC'",
+    "SET LOCAL extra_float_digits = 1",
+];
+
 const SERVER: &str = "SELECT current_setting('server_version_num'), current_database()";
 
 /// `pg_temp_3`, `pg_toast` and `pg_toast_temp_3` begin so, and nothing else may.
@@ -85,7 +98,10 @@ WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema' ORDER BY nspn
 
 const RELATIONS: &str = r"
 SELECT c.oid, n.nspname, c.relname, c.reltype, c.relkind, c.relispartition, c.relrowsecurity,
-       EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
+       EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'),
+       CASE WHEN c.relkind IN ('v', 'm') THEN coalesce(pg_get_viewdef(c.oid), '') ELSE '' END,
+       EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o
+               WHERE o.option_name = 'security_barrier' AND o.option_value::bool)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema' AND c.relkind NOT IN ('i', 'I', 't')";
 
@@ -185,9 +201,19 @@ impl Loaded {
 
     fn relations(&self, types: &Types) -> Result<HashMap<u32, Relation>, CatalogError> {
         let mut relations = HashMap::new();
-        for [oid, schema, name, row_type, kind, is_partition, row_security, has_rules] in
-            rows(&self.relations)?
-        {
+        for row in rows(&self.relations)? {
+            let [
+                oid,
+                schema,
+                name,
+                row_type,
+                kind,
+                is_partition,
+                row_security,
+                has_rules,
+                definition,
+                barrier,
+            ] = row;
             let oid = number(oid)?;
             let relation = Relation {
                 name: RelationName::new(schema, name),
@@ -200,6 +226,8 @@ impl Loaded {
                 is_partition: is_partition == "t",
                 has_rules: has_rules == "t",
                 row_security: row_security == "t",
+                definition: (!definition.is_empty()).then(|| definition.trim().trim_end_matches(';').into()),
+                security_barrier: barrier == "t",
             };
             relations.insert(oid, relation);
         }

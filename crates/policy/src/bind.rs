@@ -1,6 +1,6 @@
 //! A policy against live catalogues: what is typed here decides; what cannot be typed closes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use access::{Action, Catalog, Column, Mask, RelationName};
@@ -15,6 +15,8 @@ use crate::policy::{Block, Expression, FieldLine, Policy, Rule, RuleKind, ShowKe
 #[derive(Debug, Clone, Default)]
 pub struct Bound {
     pub(crate) stores: HashMap<Arc<str>, HashMap<RelationName, Relation>>,
+    /// The relations that have an entry, and are closed.
+    pub(crate) closed: HashMap<Arc<str>, HashSet<RelationName>>,
 }
 
 impl Bound {
@@ -98,9 +100,15 @@ impl Policy {
             };
             let mut binder =
                 Binder { policy: self, block, catalog, columns: Vec::new(), untyped: false, told: &mut told };
-            if let Some(relation) = binder.relation() {
-                let relations = bound.stores.entry(catalog.store.clone()).or_default();
-                relations.insert(relation.name.clone(), relation);
+            match binder.relation() {
+                Some(relation) => {
+                    let relations = bound.stores.entry(catalog.store.clone()).or_default();
+                    relations.insert(relation.name.clone(), relation);
+                }
+                None => {
+                    let closed = bound.closed.entry(catalog.store.clone()).or_default();
+                    closed.insert(block.data.relation.clone());
+                }
             }
         }
         told.sort_by(|one, other| one.order().cmp(&other.order()));

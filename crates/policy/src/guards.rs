@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use access::{
     Action, Attribute, Branch, Caller, Cell, Guard, GuardedColumn, Guards, Mask, Predicate, Refusal,
-    RefusalKind, RelationName, Request, Touch,
+    RefusalKind, RelationName, Request, Touch, Via,
 };
 
 use crate::bind::{Allow, Applies, Bound, Cap, Relation, Restrict};
@@ -25,17 +25,18 @@ impl Bound {
         touches: &[Touch],
     ) -> Result<Guards, Refusal> {
         let asked = Asked { caller, request };
-        let known: Result<Vec<_>, Refusal> =
-            touches.iter().map(|touch| Ok((touch.action, self.relation(store, touch)?))).collect();
-        let known = known?;
+        let known = self.known(store, touches)?;
         if let Some(deny) = first_deny(&known, &asked) {
             return Err(denied(&deny.rule.name, deny.rule.because.as_ref(), caller));
         }
         let mut guards = Guards::default();
-        for (action, relation) in known {
-            let decision = relation.decide(action, &asked)?;
+        for (touch, relation) in known {
+            if matches!(touch.via, Via::Below(_)) {
+                continue;
+            }
+            let decision = relation.decide(touch, &asked)?;
             guards.rules.extend(decision.rules().cloned());
-            if action == Action::Read {
+            if touch.action == Action::Read {
                 guards.relations.push(decision.guard());
             }
         }
@@ -52,13 +53,41 @@ impl Bound {
         self.stores.get(store).is_some_and(|relations| relations.contains_key(relation))
     }
 
-    /// The governed relation. One that is not governed, or closed, looks like one that is not there.
-    fn relation(&self, store: &str, touch: &Touch) -> Result<&Relation, Refusal> {
-        let relation = self.stores.get(store).and_then(|relations| relations.get(&touch.relation));
-        relation.ok_or_else(|| {
-            let message = format!("relation \"{}\" does not exist", touch.relation.name);
-            Refusal::new(RefusalKind::UnknownRelation, message)
-        })
+    /// The governed relations among what is touched. Below a view that has rules of its own a relation needs none; but
+    /// one that is closed may have a deny that could not be read.
+    pub(crate) fn known<'a>(
+        &'a self,
+        store: &str,
+        touches: &'a [Touch],
+    ) -> Result<Vec<(&'a Touch, &'a Relation)>, Refusal> {
+        let mut known = Vec::with_capacity(touches.len());
+        for touch in touches {
+            let relation = self.stores.get(store).and_then(|relations| relations.get(&touch.relation));
+            match (relation, &touch.via) {
+                (Some(relation), _) => known.push((touch, relation)),
+                (None, Via::Below(_)) if !self.is_closed(store, &touch.relation) => {}
+                (None, _) => return Err(missing(touch)),
+            }
+        }
+        Ok(known)
+    }
+
+    fn is_closed(&self, store: &str, relation: &RelationName) -> bool {
+        self.closed.get(store).is_some_and(|closed| closed.contains(relation))
+    }
+}
+
+/// A relation that is not governed, or closed, looks like one that is not there.
+fn missing(touch: &Touch) -> Refusal {
+    let message = format!("relation \"{}\" does not exist", named(touch).name);
+    Refusal::new(RefusalKind::UnknownRelation, message)
+}
+
+/// What the caller named: of what stands below a view nothing but the view is told.
+fn named(touch: &Touch) -> &RelationName {
+    match &touch.via {
+        Via::Named => &touch.relation,
+        Via::Opened(view) | Via::Below(view) => view,
     }
 }
 
@@ -87,9 +116,9 @@ impl Asked<'_> {
 }
 
 /// The first matching deny by name, so that the answer does not depend on the order of anything.
-fn first_deny<'a>(known: &[(Action, &'a Relation)], asked: &Asked<'_>) -> Option<&'a Applies> {
-    let matching = known.iter().flat_map(|(action, relation)| {
-        let matches = |deny: &&Applies| deny.covers(*action) && asked.truth(&deny.to) != Some(false);
+fn first_deny<'a>(known: &[(&Touch, &'a Relation)], asked: &Asked<'_>) -> Option<&'a Applies> {
+    let matching = known.iter().flat_map(|(touch, relation)| {
+        let matches = |deny: &&Applies| deny.covers(touch.action) && asked.truth(&deny.to) != Some(false);
         relation.denies.iter().find(matches)
     });
     matching.min_by(|one, other| one.rule.name.cmp(&other.rule.name))
@@ -129,7 +158,8 @@ pub(crate) struct Decision<'a> {
 }
 
 impl Relation {
-    pub(crate) fn decide(&self, action: Action, asked: &Asked<'_>) -> Result<Decision<'_>, Refusal> {
+    pub(crate) fn decide(&self, touch: &Touch, asked: &Asked<'_>) -> Result<Decision<'_>, Refusal> {
+        let action = touch.action;
         let mut allows = Vec::with_capacity(self.allows.len());
         for allow in self.allows.iter().filter(|allow| allow.applies.covers(action)) {
             if asked.truth(&allow.applies.to) == Some(true) {
@@ -137,7 +167,7 @@ impl Relation {
             }
         }
         if allows.is_empty() {
-            let name = &self.name;
+            let name = named(touch);
             return Err(Refusal::new(
                 RefusalKind::Denied,
                 format!("no rule allows you to {action} `{name}`"),

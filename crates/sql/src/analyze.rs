@@ -24,6 +24,7 @@ use crate::lists::{self, Lists, oid};
 use crate::names::Session;
 use crate::range::{Facts, Hazard, Levels, Origin, Seen, Sight, Ty};
 use crate::rows::{check_width, gives_rows, is_count, is_one};
+use crate::views_closed::Views;
 
 /// Where a query stands: what its select list is at risk of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +91,8 @@ pub(crate) struct Mention {
     pub(crate) relation: Arc<access::Relation>,
     /// The columns that the statement uses: the others are not sent.
     pub(crate) used: HashSet<Arc<str>>,
+    /// Whether it stands in an opened view: then all of its columns are there.
+    pub(crate) in_view: bool,
 }
 
 pub(crate) struct Analyzer<'a> {
@@ -110,6 +113,7 @@ pub(crate) struct Analyzer<'a> {
     pub(crate) repeated: HashSet<i32>,
     /// Parameters that are patterns of LIKE.
     pub(crate) patterns: Vec<u16>,
+    pub(crate) views: Views,
     pub(crate) edits: Edits,
 }
 
@@ -139,6 +143,7 @@ impl<'a> Analyzer<'a> {
             unaliased: HashMap::new(),
             repeated: HashSet::new(),
             patterns: Vec::new(),
+            views: Views::default(),
             edits: Edits::default(),
         })
     }
@@ -259,6 +264,7 @@ impl<'a> Analyzer<'a> {
         if !select.locking_clause().is_empty() || select.into_clause().is_some() {
             return Err(unsupported("INTO or a locking clause", -1));
         }
+        let before = self.views.watch();
         let mut body = if select.op != raw::SetOperation::SETOP_NONE {
             self.set_operation(select, place)?
         } else if !select.values_lists().is_empty() {
@@ -273,6 +279,7 @@ impl<'a> Analyzer<'a> {
             }
         }
         body.single_row |= is_one(select);
+        self.nothing_closed(select, &body, before)?;
         Ok(body)
     }
 
@@ -378,11 +385,15 @@ impl<'a> Analyzer<'a> {
             let (node, qualifier) = star(target.val());
             if let Some(qualifier) = qualifier {
                 starred = true;
+                let before = self.views.watch();
                 self.star(node, &qualifier, &mut columns)?;
+                self.views.seen(before);
                 check_width(&columns)?;
                 continue;
             }
+            let before = self.views.watch();
             let facts = self.expression(target.val())?;
+            let facts = Facts { closed: self.views.seen(before), ..facts };
             if place == Place::Inner {
                 barrier::check(self, &facts)?;
             }
@@ -486,6 +497,7 @@ impl<'a> Analyzer<'a> {
 
     /// Remembers the use of a relation's plain column.
     pub(crate) fn note_use(&mut self, facts: &Facts, path: Vec<Arc<str>>) {
+        self.views.note(facts);
         let Some(origin) = &facts.origin else { return };
         if let Some(mention) = self.mentions.get_mut(origin.mention) {
             mention.used.insert(origin.column.clone());

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use access::{Catalog, Guards, Refusal};
 use pg_raw_parse::make::MemoryToken;
 use pg_raw_parse::transform::{
-    Assignable, Transform, transform_node, transform_res_target, transform_select_stmt,
+    Assignable, Transform, transform_node, transform_range_subselect, transform_res_target,
+    transform_select_stmt,
 };
 use pg_raw_parse::{Node, NodeMut, nodes};
 
 use crate::analyze::Mention;
 use crate::build::Build;
 use crate::lower;
+use crate::views_closed::widened;
 
 /// One change of one node.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub(crate) enum Edit {
         /// The alias to write; none where the client wrote one.
         alias: Option<Arc<str>>,
     },
+    /// The subquery that stands for a view gets this alias.
+    Alias(Arc<str>),
     /// A column is named by this path: references by schema become references by alias.
     Column(Vec<Arc<str>>),
     /// The same for `s.c.*`.
@@ -81,7 +85,7 @@ impl Edits {
 }
 
 /// Nodes of one tree never share a place, and a node that is not replaced keeps its own.
-fn place<T>(node: &T) -> usize {
+pub(crate) fn place<T>(node: &T) -> usize {
     std::ptr::from_ref(node).addr()
 }
 
@@ -103,8 +107,10 @@ impl<'m> Apply<'m, '_> {
         edit: &Edit,
     ) -> Option<pg_raw_parse::make::Unique<'m, Node<'m>>> {
         let Edit::Guard { mention, alias } = edit else { return None };
-        let Mention { guard, relation, used } = self.mentions.get(*mention)?;
+        let Mention { guard, relation, used, in_view } = self.mentions.get(*mention)?;
         let guard = self.guards.relations.get(*guard)?;
+        let all = in_view.then(|| widened(guard, relation));
+        let guard = all.as_ref().unwrap_or(guard);
         let used = |name: &str| used.contains(name);
         let query = match lower::guard_select(self.mem, guard, relation, !range.inh, self.catalog, used) {
             Ok(query) => query,
@@ -184,6 +190,13 @@ impl<'m> Transform<'m> for Apply<'m, '_> {
             let names = [self.mem.make_string(Some(schema)), self.mem.make_string(Some(name))];
             node.set_names(self.mem.make_list(&names));
         }
+    }
+
+    fn transform_range_subselect<'r>(&mut self, mut node: nodes::RangeSubselectMut<'m, 'r>) {
+        if let Some(Edit::Alias(alias)) = self.edits.of::<nodes::RangeSubselect>(&node) {
+            node.set_alias(self.mem.make_alias(Some(alias), self.mem.empty()).as_option());
+        }
+        transform_range_subselect(node, self);
     }
 
     fn transform_res_target<'r>(&mut self, mut node: nodes::ResTargetMut<'m, 'r>) {

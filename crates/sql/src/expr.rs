@@ -228,6 +228,7 @@ impl Analyzer<'_> {
 
     /// Perhaps a column of a function's result, perhaps one of an outer query: the worst of both.
     fn unknown(&mut self, location: i32) -> Facts {
+        self.note_unknown();
         let filtered = self.guards.relations.iter().position(|guard| guard.rows.is_some());
         self.note_filtered(filtered);
         let hazard = self.unsafe_part("a column of a function's result", location);
@@ -363,6 +364,9 @@ impl Analyzer<'_> {
         let body = self.select(query, Place::Inner)?.settled();
         let mut facts = Facts { filtered: body.filtered, hazard: body.hazard.clone(), ..Facts::of(Ty::Any) };
         facts.reads = body.filtered.is_some() || !query.from_clause().is_empty();
+        if link.sub_link_type != Link::EXISTS_SUBLINK {
+            self.note_value(&body.columns);
+        }
         let first = body.columns.first();
         match link.sub_link_type {
             Link::EXISTS_SUBLINK => facts.ty = Ty::Known(oid::BOOL),

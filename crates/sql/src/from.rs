@@ -15,9 +15,11 @@ use crate::barrier;
 use crate::edits::Edit;
 use crate::figure::column_name;
 use crate::lists::{CallKind, Lists, oid};
+use crate::lower;
 use crate::names;
 use crate::range::{Collation, Facts, Item, Origin, Seen, Sight, Ty};
 use crate::unnest;
+use crate::views_closed::widened;
 
 /// The most columns that one join brings into sight.
 const JOINED_MAX: usize = 20_000;
@@ -98,26 +100,23 @@ impl Analyzer<'_> {
             return Err(names::missing(range));
         };
         let Some(guard) = guards.get(at) else { return Err(names::missing(range)) };
-        if !matches!(relation.kind, RelationKind::Table | RelationKind::Partitioned) || relation.has_rules {
-            let what = match relation.kind {
-                RelationKind::View => "a view",
-                RelationKind::MaterializedView => "a materialized view",
-                RelationKind::ForeignTable => "a foreign table",
-                RelationKind::Table | RelationKind::Partitioned => "a relation with rules",
-                RelationKind::Sequence | RelationKind::Composite | RelationKind::Other => "such a relation",
-            };
-            let message = format!("reading {what} is not mediated by this version: {}", relation.name);
+        if matches!(relation.kind, RelationKind::Sequence | RelationKind::Composite | RelationKind::Other) {
+            let message =
+                format!("reading such a relation is not mediated by this version: {}", relation.name);
             return Err(Refusal::new(RefusalKind::Unsupported, message).at(range.location));
         }
-        let filtered = guard.rows.is_some().then_some(at);
+        // Nothing of the query around a fence runs over rows that the guard leaves out.
+        let filtered = (guard.rows.is_some() && !lower::is_fenced(relation)).then_some(at);
+        let all = self.views.inside().then(|| widened(guard, relation));
+        let shown = all.as_ref().unwrap_or(guard);
         self.note_filtered(filtered);
         let mention = self.mentions.len();
         if mention >= MENTIONS_MAX {
             let message = format!("statement names more than {MENTIONS_MAX} relations");
             return Err(Refusal::new(RefusalKind::TooComplex, message).at(range.location));
         }
-        let mut columns = Vec::with_capacity(guard.columns.len());
-        for guarded in &guard.columns {
+        let mut columns = Vec::with_capacity(shown.columns.len());
+        for guarded in &shown.columns {
             let Some(column) = relation.column(&guarded.name) else { continue };
             let facts = Facts {
                 collation: match column.collation {
@@ -127,11 +126,13 @@ impl Analyzer<'_> {
                 filtered,
                 reads: true,
                 origin: Some(Origin { mention, column: column.name.clone() }),
+                closed: guard.columns.iter().all(|shown| shown.name != column.name),
                 ..Facts::of(Ty::Known(column.base_oid))
             };
             columns.push(Seen { name: column.name.clone(), facts });
         }
-        self.mentions.push(Mention { guard: at, relation: relation.clone(), used: HashSet::new() });
+        let in_view = all.is_some();
+        self.mentions.push(Mention { guard: at, relation: relation.clone(), used: HashSet::new(), in_view });
         let (alias, schema, sent_alias) = match range.alias() {
             Some(given) => (given.aliasname().unwrap_or_default().into(), None, None),
             None => {
@@ -164,7 +165,7 @@ impl Analyzer<'_> {
     }
 
     /// Two relations of one name from two schemas, legal without aliases: the later ones get an alias that differs.
-    fn distinct_alias(&mut self, name: &Arc<str>, schema: &Arc<str>) -> Option<Arc<str>> {
+    pub(crate) fn distinct_alias(&mut self, name: &Arc<str>, schema: &Arc<str>) -> Option<Arc<str>> {
         let schemas = self.unaliased.entry(name.clone()).or_default();
         let at = schemas.iter().position(|known| known == schema).unwrap_or_else(|| {
             schemas.push(schema.clone());
@@ -177,6 +178,9 @@ impl Analyzer<'_> {
         let Node::SelectStmt(query) = subselect.subquery() else {
             return Err(unsupported("this subquery", -1));
         };
+        if let Some(opening) = self.views.openings.of(subselect) {
+            return self.opened(&opening, subselect, query);
+        }
         let body = if subselect.lateral {
             self.looking_back(left, |this| this.select(query, Place::Inner))?
         } else {

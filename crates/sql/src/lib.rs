@@ -3,8 +3,8 @@
 //! | stage | from | to | file |
 //! |---|---|---|---|
 //! | parse | text | [`Batch`] of [`Statement`]s, each of a known kind | `parse.rs`, `statement.rs`, `settings.rs` |
-//! | scope | a [`Statement`] | [`Scope`]: the relations that it reads | `scope.rs`, `names.rs` |
-//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `analyze.rs`, `from.rs`, `grouping.rs`, `expr.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `edits.rs`, `lower.rs` |
+//! | scope | a [`Statement`] | [`Scope`]: the relations that it reads | `scope.rs`, `relations.rs`, `views.rs`, `names.rs` |
+//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `analyze.rs`, `from.rs`, `grouping.rs`, `expr.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `lower.rs` |
 //! | forward | a [`Statement`] that reads nothing | text | `forward.rs` |
 //! | print | [`Rewritten`] | [`Printed`]: text, and the tree that it reads back as | `print.rs`, `parens.rs` |
 //! | verify | [`Printed`], guards | the same, proven: no relation outside its guard | `verify.rs` |
@@ -33,6 +33,7 @@ mod parens;
 mod parse;
 mod print;
 mod range;
+mod relations;
 mod rewrite;
 mod rows;
 mod scope;
@@ -41,6 +42,9 @@ mod stack;
 mod statement;
 mod unnest;
 mod verify;
+mod views;
+mod views_closed;
+mod views_open;
 
 pub use compare::is_pattern;
 pub use forward::{Forwarded, forward, set_statement, show_path};

@@ -8,9 +8,9 @@ mod mask;
 mod predicate;
 mod types;
 
-use access::{Catalog, Cell, Column, Guard, Mask, Refusal, RefusalKind, Relation};
+use access::{Catalog, Cell, Column, Guard, Mask, Refusal, RefusalKind, Relation, RelationKind};
 use pg_raw_parse::make::{MemoryToken, Unique};
-use pg_raw_parse::{Node, nodes, raw};
+use pg_raw_parse::{ConstValue, Node, nodes, raw};
 
 use self::mask::Subject;
 use self::types::{TypeSpec, modifiers};
@@ -47,7 +47,17 @@ pub(crate) fn guard_select<'m>(
         edit.set_where_clause(lower.predicate(rows)?);
     }
     edit.set_limit_option(raw::LimitOption::LIMIT_OPTION_DEFAULT);
+    if is_fenced(relation) {
+        edit.set_limit_offset(mem.make_a_const(ConstValue::Integer(0)).uncast());
+        edit.set_limit_option(raw::LimitOption::LIMIT_OPTION_COUNT);
+    }
     Ok(select)
+}
+
+/// Whether a guard ends in `OFFSET 0`: a view has rows of its own to hide, and unless it is a barrier on the server, what
+/// stands around it could run over them.
+pub(crate) fn is_fenced(relation: &Relation) -> bool {
+    relation.kind == RelationKind::View && !relation.security_barrier
 }
 
 /// What lowering reads: where nodes are made, the relation whose columns are named, the types they have.

@@ -52,6 +52,11 @@ impl Batch {
         self.tree.iter().zip(&self.classes).map(statement)
     }
 
+    /// The query of the first statement, where that is one.
+    pub(crate) fn first_query(&self) -> Option<&nodes::SelectStmt> {
+        query(self.tree.first()?)
+    }
+
     /// The statement at this place.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Statement<'_>> {

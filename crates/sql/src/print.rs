@@ -7,12 +7,14 @@ use pg_raw_parse::make::owned;
 use pg_raw_parse::{Owned, StmtList, nodes};
 
 use crate::parens::{BPCHAR_MARK, parenthesise};
-use crate::{ffi, parse};
+use crate::{ffi, on_stack, parse};
 
 /// A statement as it is meant to be sent: every relation replaced by its guard.
 pub struct Rewritten {
     pub(crate) tree: Owned<nodes::RawStmt>,
     pub(crate) patterns: Vec<u16>,
+    /// How much text it was made of, views included: what the stack has to fit.
+    pub(crate) text_len: usize,
 }
 
 impl Rewritten {
@@ -68,7 +70,7 @@ impl fmt::Debug for Printed {
 /// # Errors
 /// A statement whose text does not read back as the tree that was meant.
 pub fn print(rewritten: &Rewritten) -> Result<Printed, Refusal> {
-    print_tree(&rewritten.tree)
+    on_stack(rewritten.text_len, || print_tree(&rewritten.tree))
 }
 
 /// The same for a tree that needed no rewriting.
@@ -81,7 +83,7 @@ pub(crate) fn print_tree(tree: &nodes::RawStmt) -> Result<Printed, Refusal> {
     let printed = pg_raw_parse::deparse(&*printable).map_err(|_| unprintable())?;
     // Wherever else this name stands, in a string of the client's say, the comparison finds what it does.
     let text = printed.as_str().replace(BPCHAR_MARK, "bpchar");
-    let read_back = parse::read(&text).map_err(|_| unprintable())?;
+    let read_back = on_stack(text.len(), || parse::read(&text)).map_err(|_| unprintable())?;
     match read_back.iter().collect::<Vec<_>>()[..] {
         [only] if ffi::same(only, tree) => Ok(Printed { text, tree: read_back }),
         _ => Err(unprintable()),

@@ -22,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) reads: bool,
     /// Where it is a plain column of a relation: which mention of it, and which column.
     pub(crate) origin: Option<Origin>,
+    /// Whether it hangs on a column that is hidden from the caller, inside an opened view.
+    pub(crate) closed: bool,
 }
 
 /// A plain column of one mention of a relation.
@@ -77,6 +79,7 @@ impl Facts {
             aggregated: false,
             reads: false,
             origin: None,
+            closed: false,
         }
     }
 
@@ -88,6 +91,7 @@ impl Facts {
         }
         self.aggregated |= part.aggregated;
         self.reads |= part.reads;
+        self.closed |= part.closed;
         self.collation = self.collation.with(part.collation);
     }
 }

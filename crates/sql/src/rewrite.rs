@@ -9,9 +9,13 @@ use pg_raw_parse::transform::Transform;
 use pg_raw_parse::{Node, nodes};
 
 use crate::analyze::{Analyzer, Place};
+use crate::depth::is_deeper_than;
 use crate::edits::Apply;
+use crate::on_stack;
 use crate::print::Rewritten;
 use crate::scope::Scope;
+use crate::stack::LEVELS_MAX;
+use crate::views_open::{self, Narrow, Openings};
 
 /// Rewrites a statement that reads.
 ///
@@ -19,26 +23,47 @@ use crate::scope::Scope;
 /// A column that does not exist for this caller, a call that is not on the list, an expression that could run over
 /// hidden rows, a form that is not mediated.
 pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal> {
+    let text_len = scope.text_len();
+    on_stack(text_len, || rewrite_on_stack(scope, guards, text_len))
+}
+
+fn rewrite_on_stack(scope: &Scope<'_>, guards: &Guards, text_len: usize) -> Result<Rewritten, Refusal> {
     let mut patterns = Vec::new();
     let tree = try_owned(|mem| {
         let mut copy = mem.make_unique(scope.statement.raw());
+        let openings = views_open::open(mem, scope, guards, &mut copy, query)?;
         let Some(select) = query(copy.as_ref()) else {
             return Err(Refusal::new(RefusalKind::Unsupported, "this statement reads nothing"));
         };
+        check_depth(&openings, select)?;
         let mut analyzer = Analyzer::new(scope.catalog, scope.session, guards)?;
         analyzer.check_parameters()?;
+        analyzer.views.openings = openings;
         analyzer.repeated = repeated(select);
         analyzer.select(select, Place::Top)?;
-        let Analyzer { edits, mentions, .. } = &analyzer;
+        let Analyzer { edits, mentions, views, .. } = &analyzer;
         patterns.clone_from(&analyzer.patterns);
         let mut apply = Apply { mem, edits, mentions, guards, catalog: scope.catalog, failed: None };
         apply.transform_raw_stmt(copy.as_mut());
-        match apply.failed {
-            Some(refusal) => Err(refusal),
-            None => Ok(copy),
+        if let Some(refusal) = apply.failed {
+            return Err(refusal);
         }
+        if !views.shown.is_empty() {
+            Narrow { mem, shown: &views.shown }.transform_raw_stmt(copy.as_mut());
+        }
+        Ok(copy)
     })?;
-    Ok(Rewritten { tree, patterns })
+    Ok(Rewritten { tree, patterns, text_len })
+}
+
+/// Views that were opened make a statement deeper than its text was.
+fn check_depth(openings: &Openings, select: &nodes::SelectStmt) -> Result<(), Refusal> {
+    if openings.bytes > 0 && is_deeper_than(LEVELS_MAX, Node::SelectStmt(select)) {
+        let message =
+            format!("statement nests deeper than {LEVELS_MAX} levels, with the views that it names");
+        return Err(Refusal::new(RefusalKind::TooComplex, message));
+    }
+    Ok(())
 }
 
 /// The parameters that stand at several places.

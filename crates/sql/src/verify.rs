@@ -14,7 +14,7 @@ use pg_raw_parse::{Node, list::NodeList, nodes};
 
 use crate::lists::{self, Lists};
 use crate::print::Printed;
-use crate::{ffi, lower, unnest};
+use crate::{ffi, lower, on_stack, unnest, views_closed};
 
 /// Checks what will be sent.
 ///
@@ -29,7 +29,9 @@ pub fn verify(printed: &Printed, guards: &Guards, catalog: &Catalog) -> Result<(
         _ => return Err(unproven("a statement that is no query")),
     };
     let lists = lists::of_server(catalog)?;
-    Verifier { guards, catalog, lists }.select(select, &Names { here: Vec::new(), outer: None })
+    let names = Names { here: Vec::new(), outer: None };
+    let verifier = Verifier { guards, catalog, lists };
+    on_stack(printed.text().len(), || verifier.select(select, &names))
 }
 
 /// The names of WITH that a place can see.
@@ -123,6 +125,10 @@ impl Verifier<'_> {
         let relation = relation.ok_or_else(|| unproven("an unknown relation"))?;
         let guard = self.guard_of(relation).ok_or_else(|| unproven("a relation without a guard"))?;
         let shown = shown(select).ok_or_else(|| unproven("a guard without names"))?;
+        // In an opened view columns that are hidden stand as NULL; a name of one tells nothing of its values.
+        let all = views_closed::widened(guard, relation);
+        let hides = |name: &&str| guard.columns.iter().all(|column| &*column.name != *name);
+        let guard = if shown.iter().any(hides) { &all } else { guard };
         let used = |name: &str| shown.contains(&name);
         let expected =
             try_owned(|mem| lower::guard_select(mem, guard, relation, !range.inh, self.catalog, used))?;
@@ -370,6 +376,8 @@ mod tests {
             is_partition: false,
             has_rules: false,
             row_security: false,
+            definition: None,
+            security_barrier: false,
         })
     }
 

@@ -244,7 +244,8 @@ impl Gateway {
 
     fn guards(&self, scope: &sql::Scope<'_>) -> Result<Guards, Refusal> {
         let request = Request { time_us: 0, ip: std::net::IpAddr::from([127, 0, 0, 1]) };
-        let mut guards = self.bound.guards("crm", &self.caller, &request, scope.touches())?;
+        let touches = scope.touches(|relation| self.bound.governs("crm", relation));
+        let mut guards = self.bound.guards("crm", &self.caller, &request, &touches)?;
         for guard in &mut guards.relations {
             match self.strength {
                 Strength::Whole => {}

@@ -133,5 +133,5 @@ fn touch(text: &str) -> Touch {
         "explain" => Action::Explain,
         _ => panic!("unknown action {action}"),
     };
-    Touch { relation: RelationName::new(schema, name), action }
+    Touch::new(RelationName::new(schema, name), action)
 }

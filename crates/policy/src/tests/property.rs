@@ -244,8 +244,7 @@ impl World {
     }
 
     fn visible(&self) -> Option<Visible> {
-        let touch =
-            Touch { relation: RelationName::new("public", "customers"), action: access::Action::Read };
+        let touch = Touch::new(RelationName::new("public", "customers"), access::Action::Read);
         let guards = self.bound.guards("crm", &self.caller, &REQUEST, &[touch]).ok()?;
         Some(Visible::of(guards.relations.first()?))
     }

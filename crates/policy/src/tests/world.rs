@@ -69,6 +69,8 @@ pub(super) fn catalog() -> Arc<Catalog> {
             parents,
             has_rules: false,
             row_security: false,
+            definition: None,
+            security_barrier: false,
         };
         relations.insert(name, Arc::new(relation));
     }

@@ -27,6 +27,8 @@ fn relation(schema: &str, name: &str, columns: Vec<Column>) -> Arc<Relation> {
         is_partition: false,
         has_rules: false,
         row_security: false,
+        definition: None,
+        security_barrier: false,
     })
 }
 
