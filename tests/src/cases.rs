@@ -23,6 +23,7 @@ const PRODUCED: &[&str] = &["runs", "refused", "audit"];
 #[tokio::test]
 async fn every_case_holds() {
     let store = Postgres::shared().database_with("crm");
+    store.run(&workspace::fixture_text("views/store.sql"));
     let catalog = Arc::new(pg_proxy::catalog::load(&upstream(&store), "crm").await.unwrap());
     let mut sent = Vec::new();
     case::check(&workspace::fixture("sql"), PRODUCED, |case| {

@@ -172,7 +172,16 @@ impl Relation {
                 RefusalKind::Denied,
                 format!("no rule allows you to {action} `{name}`"),
             )
-            .hint(format!("ask for an `allow` rule of the policy with `do: {action}` on `{name}`")));
+            .hint(match &touch.via {
+                Via::Named => {
+                    format!("ask for an `allow` rule of the policy with `do: {action}` on `{name}`")
+                }
+                Via::Opened(_) | Via::Below(_) => {
+                    format!(
+                        "ask for an `allow` rule of the policy with `do: {action}` on all that `{name}` reads"
+                    )
+                }
+            }));
         }
         let mut restricts = Vec::with_capacity(self.restricts.len());
         for restrict in self.restricts.iter().filter(|restrict| restrict.applies.covers(action)) {

@@ -24,7 +24,7 @@ use crate::lists::{self, Lists, oid};
 use crate::names::Session;
 use crate::range::{Facts, Hazard, Levels, Origin, Seen, Sight, Ty};
 use crate::rows::{check_width, gives_rows, is_count, is_one};
-use crate::views_closed::Views;
+use crate::views_closed::{Views, none_closed};
 
 /// Where a query stands: what its select list is at risk of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +237,7 @@ impl<'a> Analyzer<'a> {
                     this.unify(&[&column.facts, &other.facts], "a recursive query over different types");
                 column.facts.filtered = column.facts.filtered.or(filtered);
             }
+            none_closed(&columns)?;
             Ok(Body { columns, open: seed.open, hazard: None, filtered: None, single_row: false })
         })
     }

@@ -158,9 +158,11 @@ impl Analyzer<'_> {
     /// Names given by place: a column that is left out would move those after it.
     fn use_by_place(&mut self, columns: &[Seen], alias: &nodes::Alias) {
         if !alias.colnames().is_empty() {
+            let before = self.views.watch();
             for column in columns {
                 self.note_use(&column.facts, vec![column.name.clone()]);
             }
+            self.views.seen(before);
         }
     }
 

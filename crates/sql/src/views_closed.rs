@@ -144,10 +144,7 @@ impl Analyzer<'_> {
         let by_output = select.sort_clause().iter().any(|sort| closed(sort.node()))
             || select.group_clause().iter().chain(select.distinct_clause()).any(closed);
         if used || by_output || (any && (distinct || compares || gives_sets(select, self.lists))) {
-            return Err(Refusal::new(
-                RefusalKind::UnknownColumn,
-                "it filters, joins, groups or orders by a column that is hidden from you",
-            ));
+            return Err(hangs_on_closed());
         }
         Ok(())
     }
@@ -168,6 +165,17 @@ impl Analyzer<'_> {
             self.views.note(&column.facts);
         }
     }
+}
+
+/// A recursive query gives its own columns to itself: none of them may be closed.
+pub(crate) fn none_closed(columns: &[Seen]) -> Result<(), Refusal> {
+    if columns.iter().any(|column| column.facts.closed) { Err(hangs_on_closed()) } else { Ok(()) }
+}
+
+/// Which column it is stays unsaid.
+fn hangs_on_closed() -> Refusal {
+    let message = "it filters, joins, groups or orders by a column that is hidden from you";
+    Refusal::new(RefusalKind::UnknownColumn, message)
 }
 
 /// The columns that the catalogue has for a view are those that its definition gives.

@@ -107,6 +107,37 @@ async fn everything_is_loaded() {
 }
 
 #[tokio::test]
+async fn views_come_with_their_definitions() {
+    let server = Postgres::shared();
+    let database = server.database();
+    database.run(
+        "create table t (id int, at timestamptz, span interval);
+         create view plain as select * from t where at > '2026-01-01 00:00+02' and span < '-1 mon 2 days';
+         create view barrier with (security_barrier) as select id from plain;
+         create view open with (security_barrier = false) as select relname from pg_class;
+         create materialized view stored as select id from t",
+    );
+    for setting in ["search_path = public", "intervalstyle = sql_standard", "timezone = 'Asia/Tokyo'"] {
+        database.run(&format!("alter database {} set {setting}", database.name));
+    }
+    let catalog = load(&config(server, &database.name), "crm").await.unwrap();
+    let definition = |name| relation(&catalog, "public", name).definition.as_deref().unwrap_or_default();
+    let words = |name| definition(name).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        words("plain"),
+        "SELECT t.id, t.at, t.span FROM public.t WHERE ((t.at > '2025-12-31 22:00:00+00'::timestamp with time zone) \
+         AND (t.span < 'P-1M2D'::interval))"
+    );
+    assert_eq!(words("barrier"), "SELECT plain.id FROM public.plain");
+    assert_eq!(words("open"), "SELECT pg_class.relname FROM pg_class");
+    assert_eq!(words("stored"), "SELECT t.id FROM public.t");
+    assert_eq!(relation(&catalog, "public", "t").definition, None);
+    let barriers =
+        ["plain", "barrier", "open"].map(|name| relation(&catalog, "public", name).security_barrier);
+    assert_eq!(barriers, [false, true, false]);
+}
+
+#[tokio::test]
 async fn the_fingerprint_shows_every_change_and_no_other() {
     let server = Postgres::shared();
     let database = server.database();
@@ -136,6 +167,9 @@ async fn the_fingerprint_shows_every_change_and_no_other() {
         "alter table guarded disable row level security",
         "drop rule r on ruled",
         "alter domain code add check (value <> 'x')",
+        "create view seen as select 1 as one",
+        "create or replace view seen as select 2 as one",
+        "alter view seen set (security_barrier)",
         "create schema s",
         "alter table customers set schema s",
         "create function f() returns int language sql as 'select 1'",
