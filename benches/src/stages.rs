@@ -103,7 +103,7 @@ impl World<'_> {
         let statement = batch.get(0)?;
         let scope = || -> Option<Scope<'_>> { sql::scope(&statement, self.catalog, session).ok() };
         let scoped = scope()?;
-        let touches = scoped.touches(|relation| self.bound.governs("crm", relation));
+        let touches = scoped.touches(|relation| self.bound.entry("crm", relation));
         let guards = || -> Option<Guards> { self.bound.guards("crm", self.caller, &request, &touches).ok() };
         let guarded = guards()?;
         let rewrite = || -> Option<Rewritten> { sql::rewrite(&scoped, &guarded).ok() };

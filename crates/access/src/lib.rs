@@ -17,5 +17,5 @@ pub use catalog::{
 pub use guard::{Branch, Cell, Guard, GuardedColumn, Guards, Mask};
 pub use predicate::{Comparison, Field, Operand, Predicate};
 pub use refusal::{Refusal, RefusalKind};
-pub use touch::{Action, Touch, Via};
+pub use touch::{Action, Entry, Touch, Via};
 pub use value::{FieldType, Value, ValueType};

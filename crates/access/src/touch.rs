@@ -41,6 +41,17 @@ impl Touch {
     }
 }
 
+/// What a policy has to say of a relation itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Nothing: it has no entry. A view then stands for its definition; anything else is not there.
+    None,
+    /// Rules of its own.
+    Governed,
+    /// Rules of its own, one of which cannot be read: it is there for nobody.
+    Closed,
+}
+
 /// How a statement comes to a relation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Via {

@@ -53,7 +53,7 @@ impl Deciding<'_> {
         let catalog = snapshot.catalog(&session.store)?;
         let names = Session { search_path: path, caller: &caller.id, parameters: &[] };
         let scope = sql::scope(statement, catalog, names)?;
-        let touches = scope.touches(|relation| snapshot.bound.governs(&session.store, relation));
+        let touches = scope.touches(|relation| snapshot.bound.entry(&session.store, relation));
         Ok(snapshot.bound.explain(&session.store, caller, request, &touches))
     }
 }

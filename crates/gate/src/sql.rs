@@ -152,11 +152,11 @@ impl Deciding<'_> {
 
         let scope = sql::scope(statement, catalog, names)?;
         // A relation that is not there for this caller and one that is not there at all answer alike, before any rule.
-        let governed = |relation: &RelationName| snapshot.bound.governs(&session.store, relation);
-        if let Some(missing) = scope.missing(governed) {
+        let entry = |relation: &RelationName| snapshot.bound.entry(&session.store, relation);
+        if let Some(missing) = scope.missing(entry) {
             return Err(missing);
         }
-        let touches = scope.touches(governed);
+        let touches = scope.touches(entry);
         let guards = snapshot.bound.guards(&session.store, caller, request, &touches)?;
         let rewritten = sql::rewrite(&scope, &guards)?;
         let printed = sql::print(&rewritten)?;

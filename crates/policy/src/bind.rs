@@ -1,10 +1,13 @@
 //! A policy against live catalogues: what is typed here decides; what cannot be typed closes.
 
+mod children;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use access::{Action, Catalog, Column, Mask, RelationName};
 
+pub(crate) use self::children::ChildRows;
 use crate::Diagnostic;
 use crate::error::Place;
 use crate::expr::{self, FieldLookup, Scope, Typed};
@@ -25,6 +28,14 @@ impl Bound {
     pub fn reads_clock(&self) -> bool {
         self.stores.values().flat_map(HashMap::values).any(Relation::reads_clock)
     }
+
+    /// From here on the relation does not exist for anybody.
+    fn close(&mut self, store: &Arc<str>, relation: &RelationName) {
+        if let Some(relations) = self.stores.get_mut(store) {
+            relations.remove(relation);
+        }
+        self.closed.entry(store.clone()).or_default().insert(relation.clone());
+    }
 }
 
 /// One governed relation. One that is closed has no place in a [`Bound`]: it does not exist for anybody.
@@ -36,6 +47,8 @@ pub(crate) struct Relation {
     pub(crate) allows: Vec<Allow>,
     pub(crate) restricts: Vec<Restrict>,
     pub(crate) denies: Vec<Applies>,
+    /// What narrows the rows of its partitions and children further.
+    pub(crate) children: Vec<ChildRows>,
 }
 
 impl Relation {
@@ -45,6 +58,7 @@ impl Relation {
         let reads = |typed: &Typed| typed.reads_clock();
         allows.chain(restricts).any(|(applies, rows)| reads(&applies.to) || rows.as_ref().is_some_and(reads))
             || self.denies.iter().any(|deny| reads(&deny.to))
+            || self.children.iter().any(ChildRows::reads_clock)
     }
 }
 
@@ -91,6 +105,7 @@ impl Policy {
     pub fn bind(&self, catalogs: &[Arc<Catalog>]) -> (Bound, Vec<Diagnostic>) {
         let mut bound = Bound::default();
         let mut told = Vec::new();
+        let mut children = Vec::new();
         for block in &self.blocks {
             let Some(catalog) = catalogs.iter().find(|catalog| catalog.store == block.data.store) else {
                 let message = format!("the store `{}` is not there", block.data.store);
@@ -98,6 +113,11 @@ impl Policy {
                 told.push(block.place.error(message).suggest(&block.data.store, known));
                 continue;
             };
+            let live = catalog.relation(&block.data.relation);
+            if live.is_some_and(|live| !live.parents.is_empty()) {
+                children.push((block, catalog));
+                continue;
+            }
             let mut binder =
                 Binder { policy: self, block, catalog, columns: Vec::new(), untyped: false, told: &mut told };
             match binder.relation() {
@@ -105,12 +125,10 @@ impl Policy {
                     let relations = bound.stores.entry(catalog.store.clone()).or_default();
                     relations.insert(relation.name.clone(), relation);
                 }
-                None => {
-                    let closed = bound.closed.entry(catalog.store.clone()).or_default();
-                    closed.insert(block.data.relation.clone());
-                }
+                None => bound.close(&catalog.store, &block.data.relation),
             }
         }
+        children::bind(self, &children, &mut bound, &mut told);
         told.sort_by(|one, other| one.order().cmp(&other.order()));
         told.dedup();
         (bound, told)
@@ -137,12 +155,6 @@ impl<'a> Binder<'a> {
             self.missing_relation();
             return None;
         };
-        if let Some(parent) = live.parents.first() {
-            let message =
-                format!("`{name}` is a child of `{parent}`: the topmost parent's rules decide for its rows");
-            self.told.push(self.block.place.error(message).help("write rules for the parent alone"));
-            return None;
-        }
         self.missing_fields(live);
         let block = self.block;
         let line = |column: &'a Column| Some((column, block.fields.get(&column.name)?));
@@ -153,6 +165,7 @@ impl<'a> Binder<'a> {
             allows: Vec::new(),
             restricts: Vec::new(),
             denies: Vec::new(),
+            children: Vec::new(),
         };
         let mut closed = false;
         for rule in self.policy.rules.iter().filter(|rule| rule.covers(&self.block.data)) {

@@ -76,7 +76,9 @@ impl Bound {
 
 fn rules(relation: &Relation, action: Action, asked: &Asked<'_>) -> Vec<ExplainedRule> {
     let allows = relation.allows.iter().map(|allow| (&allow.applies, allow.rows.as_ref()));
-    let restricts = relation.restricts.iter().map(|restrict| (&restrict.applies, restrict.rows.as_ref()));
+    let children = relation.children.iter().flat_map(|child| &child.restricts);
+    let restricts =
+        relation.restricts.iter().chain(children).map(|restrict| (&restrict.applies, restrict.rows.as_ref()));
     let denies = relation.denies.iter().map(|deny| (deny, None));
     let covering = allows.chain(restricts).chain(denies).filter(|(applies, _)| applies.covers(action));
     let mut rules: Vec<_> = covering

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::{
-    Action, Attribute, Branch, Caller, Cell, Guard, GuardedColumn, Guards, Mask, Predicate, Refusal,
+    Action, Attribute, Branch, Caller, Cell, Entry, Guard, GuardedColumn, Guards, Mask, Predicate, Refusal,
     RefusalKind, RelationName, Request, Touch, Via,
 };
 
@@ -47,10 +47,16 @@ impl Bound {
         Ok(guards)
     }
 
-    /// Whether the policy has an entry for this relation, and nothing has closed it.
+    /// What the policy says of this relation itself.
     #[must_use]
-    pub fn governs(&self, store: &str, relation: &RelationName) -> bool {
-        self.stores.get(store).is_some_and(|relations| relations.contains_key(relation))
+    pub fn entry(&self, store: &str, relation: &RelationName) -> Entry {
+        if self.stores.get(store).is_some_and(|relations| relations.contains_key(relation)) {
+            Entry::Governed
+        } else if self.closed.get(store).is_some_and(|closed| closed.contains(relation)) {
+            Entry::Closed
+        } else {
+            Entry::None
+        }
     }
 
     /// The governed relations among what is touched. Below a view that has rules of its own a relation needs none; but
@@ -65,15 +71,11 @@ impl Bound {
             let relation = self.stores.get(store).and_then(|relations| relations.get(&touch.relation));
             match (relation, &touch.via) {
                 (Some(relation), _) => known.push((touch, relation)),
-                (None, Via::Below(_)) if !self.is_closed(store, &touch.relation) => {}
+                (None, Via::Below(_)) if self.entry(store, &touch.relation) == Entry::None => {}
                 (None, _) => return Err(missing(touch)),
             }
         }
         Ok(known)
-    }
-
-    fn is_closed(&self, store: &str, relation: &RelationName) -> bool {
-        self.closed.get(store).is_some_and(|closed| closed.contains(relation))
     }
 }
 
@@ -155,6 +157,8 @@ pub(crate) struct Decision<'a> {
     /// The allows that apply, each with the rows that it admits.
     allows: Vec<(&'a Allow, Predicate)>,
     restricts: Vec<(&'a Restrict, Predicate)>,
+    /// Restricts of children, and what they leave of the rows.
+    children: Vec<(Vec<&'a Restrict>, Predicate)>,
 }
 
 impl Relation {
@@ -189,14 +193,21 @@ impl Relation {
                 restricts.push((restrict, asked.rows(restrict.rows.as_ref())));
             }
         }
-        Ok(Decision { relation: self, allows, restricts })
+        let children = self.children.iter().map(|child| {
+            let restricts: Vec<_> = child.matching(action, asked).collect();
+            (restricts, child.rows(action, asked))
+        });
+        let children = children.filter(|(restricts, _)| !restricts.is_empty()).collect();
+        Ok(Decision { relation: self, allows, restricts, children })
     }
 }
 
 impl<'a> Decision<'a> {
     pub(crate) fn rules(&self) -> impl Iterator<Item = &'a Arc<str>> {
         let allows = self.allows.iter().map(|(allow, _)| &allow.applies.rule.name);
-        allows.chain(self.restricts.iter().map(|(restrict, _)| &restrict.applies.rule.name))
+        let children = self.children.iter().flat_map(|(restricts, _)| restricts.iter().copied());
+        let restricts = self.restricts.iter().map(|(restrict, _)| *restrict).chain(children);
+        allows.chain(restricts.map(|restrict| &restrict.applies.rule.name))
     }
 
     pub(crate) fn guard(&self) -> Guard {
@@ -209,7 +220,8 @@ impl<'a> Decision<'a> {
     /// A row is there where any allow admits it and every restrict does.
     fn rows(&self) -> Option<Predicate> {
         let any = logic::or(self.allows.iter().map(|(_, rows)| rows.clone()));
-        let every = self.restricts.iter().map(|(_, rows)| rows.clone());
+        let children = self.children.iter().map(|(_, rows)| rows.clone());
+        let every = self.restricts.iter().map(|(_, rows)| rows.clone()).chain(children);
         let rows = logic::and(std::iter::once(any).chain(every));
         (rows != Predicate::Known(Some(true))).then_some(rows)
     }

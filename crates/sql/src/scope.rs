@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use access::{Action, Catalog, Refusal, Relation, RelationKind, RelationName, Touch};
+use access::{Action, Catalog, Entry, Refusal, Relation, RelationName, Touch};
 
 use crate::names::{self, Session};
 use crate::relations::each_relation;
@@ -33,13 +33,13 @@ struct Mention {
 }
 
 impl Scope<'_> {
-    /// What the statement touches where the policy knows these relations, each once, in the order of names. A view that
-    /// it does not know stands for what is below it.
+    /// What the statement touches, each once, in the order of names. `entry` is what the policy says of a relation: a view
+    /// without an entry stands for what is below it.
     #[must_use]
-    pub fn touches(&self, known: impl Fn(&RelationName) -> bool) -> Vec<Touch> {
+    pub fn touches(&self, entry: impl Fn(&RelationName) -> Entry) -> Vec<Touch> {
         let mut touches = BTreeSet::new();
         for relation in self.mentions.iter().filter_map(|mention| mention.governing.as_ref()) {
-            self.views.touches(relation, &known, &mut touches);
+            self.views.touches(relation, &entry, &mut touches);
         }
         if self.statement.kind() == Kind::Explain {
             let explained: Vec<_> =
@@ -49,21 +49,14 @@ impl Scope<'_> {
         touches.into_iter().collect()
     }
 
-    /// The refusal of the first relation that does not exist, or is not `known` to the policy: the two answer alike, in
-    /// the same order, so that nobody learns which of them it was. A view that is not known is there where everything
-    /// below it is.
+    /// The refusal of the first relation that does not exist, or has no `entry` in the policy: the two answer alike, in
+    /// the same order, so that nobody learns which of them it was. A view without one is there where everything below it
+    /// is.
     #[must_use]
-    pub fn missing(&self, known: impl Fn(&RelationName) -> bool) -> Option<Refusal> {
+    pub fn missing(&self, entry: impl Fn(&RelationName) -> Entry) -> Option<Refusal> {
         self.mentions.iter().find_map(|mention| {
             let Some(relation) = &mention.governing else { return Some(mention.missing.clone()) };
-            let openable = if known(&relation.name) {
-                self.views.covered(&relation.name)
-            } else if relation.kind == RelationKind::View {
-                self.views.openable(&relation.name, &known, 0)
-            } else {
-                Openable::Missing
-            };
-            match openable {
+            match self.views.readable(relation, &entry, 0) {
                 Openable::Yes => None,
                 Openable::Missing => Some(mention.missing.clone()),
                 Openable::No(why) => Some(not_opened(&relation.name, why, mention.missing.position)),

@@ -8,7 +8,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use access::{Action, Catalog, Refusal, RefusalKind, Relation, RelationKind, RelationName, Touch, Via};
+use access::{
+    Action, Catalog, Entry, Refusal, RefusalKind, Relation, RelationKind, RelationName, Touch, Via,
+};
 use pg_raw_parse::nodes;
 
 use crate::names::{self, Session};
@@ -85,11 +87,24 @@ impl Definitions {
         definitions.map(|text| text.len()).sum()
     }
 
-    /// Whether a view can be opened where the policy knows these relations.
-    pub(crate) fn openable(
+    /// Whether a relation can be read, by its own entry or as a view that is opened.
+    pub(crate) fn readable(
+        &self,
+        relation: &Relation,
+        entry: &dyn Fn(&RelationName) -> Entry,
+        depth: usize,
+    ) -> Openable {
+        match (entry(&relation.name), relation.kind) {
+            (Entry::Governed, _) => self.covered(&relation.name),
+            (Entry::None, RelationKind::View) => self.openable(&relation.name, entry, depth),
+            (Entry::None | Entry::Closed, _) => Openable::Missing,
+        }
+    }
+
+    fn openable(
         &self,
         view: &RelationName,
-        known: &dyn Fn(&RelationName) -> bool,
+        entry: &dyn Fn(&RelationName) -> Entry,
         depth: usize,
     ) -> Openable {
         if depth > VIEWS_DEEP_MAX {
@@ -108,11 +123,7 @@ impl Definitions {
             let below = match read {
                 Read::Missing => Openable::Missing,
                 Read::Refused(refusal) => Openable::No(refusal.clone()),
-                Read::Governed(relation) if known(&relation.name) => self.covered(&relation.name),
-                Read::Governed(relation) if relation.kind == RelationKind::View => {
-                    self.openable(&relation.name, known, depth + 1)
-                }
-                Read::Governed(_) => Openable::Missing,
+                Read::Governed(relation) => self.readable(relation, entry, depth + 1),
             };
             match below {
                 Openable::Yes => {}
@@ -123,21 +134,21 @@ impl Definitions {
     }
 
     /// Whether it is known what stands below a relation that has rules of its own: a deny there counts.
-    pub(crate) fn covered(&self, relation: &RelationName) -> Openable {
+    fn covered(&self, relation: &RelationName) -> Openable {
         match self.0.get(relation) {
             Some(Err(refusal)) => Openable::No(refusal.clone()),
             None | Some(Ok(_)) => Openable::Yes,
         }
     }
 
-    /// What a mention of this relation touches where the policy knows these relations.
+    /// What a mention of this relation touches.
     pub(crate) fn touches(
         &self,
         relation: &Arc<Relation>,
-        known: &dyn Fn(&RelationName) -> bool,
+        entry: &dyn Fn(&RelationName) -> Entry,
         touches: &mut BTreeSet<Touch>,
     ) {
-        Toucher { definitions: self, known, touches, seen: HashSet::new() }.touch(relation, &Via::Named);
+        Toucher { definitions: self, entry, touches, seen: HashSet::new() }.touch(relation, &Via::Named);
     }
 }
 
@@ -174,7 +185,7 @@ pub(crate) fn in_definition<'c>(
 
 struct Toucher<'a> {
     definitions: &'a Definitions,
-    known: &'a dyn Fn(&RelationName) -> bool,
+    entry: &'a dyn Fn(&RelationName) -> Entry,
     touches: &'a mut BTreeSet<Touch>,
     seen: HashSet<(RelationName, bool)>,
 }
@@ -186,7 +197,7 @@ impl Toucher<'_> {
         if !self.seen.insert((name.clone(), below)) {
             return;
         }
-        let opened = relation.kind == RelationKind::View && !(self.known)(name);
+        let opened = relation.kind == RelationKind::View && (self.entry)(name) == Entry::None;
         if !opened {
             self.touches.insert(Touch { relation: name.clone(), action: Action::Read, via: via.clone() });
         }
