@@ -63,7 +63,7 @@ fn decide(case: &Case, catalog: &Arc<Catalog>) -> (Vec<(&'static str, String)>, 
         Ok(decision) => {
             let texts: Vec<String> =
                 decision.statements.iter().map(|decided| decided.text.to_string()).collect();
-            let mut produced = vec![("runs", texts.join(";\n"))];
+            let mut produced = vec![("runs", by_name(texts.join(";\n"), catalog))];
             if case.section("audit").is_some() {
                 produced.push(("audit", rules(&decision)));
             }
@@ -71,6 +71,13 @@ fn decide(case: &Case, catalog: &Arc<Catalog>) -> (Vec<(&'static str, String)>, 
         }
         Err(refusal) => (vec![("refused", told(&refusal))], Vec::new()),
     }
+}
+
+/// A table's number is another in every run.
+fn by_name(text: String, catalog: &Catalog) -> String {
+    catalog.relations.values().fold(text, |text, relation| {
+        text.replace(&format!("'{}'::bigint", relation.oid), &format!("'(oid of {})'::bigint", relation.name))
+    })
 }
 
 fn rules(decision: &SqlDecision) -> String {

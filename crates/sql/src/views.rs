@@ -127,7 +127,7 @@ impl Definitions {
             };
             match below {
                 Openable::Yes => {}
-                other => return other,
+                Openable::Missing | Openable::No(_) => return below,
             }
         }
         Openable::Yes
