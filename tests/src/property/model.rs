@@ -227,6 +227,13 @@ impl Shown {
     }
 
     /// The statements that make it and fill it, as a table of its own.
+    /// The view of it, in which the same is seen.
+    pub(crate) fn seen(&self) -> Option<Self> {
+        let name = format!("{}_seen", self.name);
+        let view = Self { name, key: Vec::new(), spread: false, ..self.clone() };
+        (!self.is_partition() && !self.columns.is_empty()).then_some(view)
+    }
+
     pub(crate) fn statements(&self) -> Vec<String> {
         let mut parts: Vec<String> =
             self.columns.iter().map(|column| format!("{} {}", column.quoted(), column.kind.base())).collect();

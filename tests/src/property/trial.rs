@@ -140,10 +140,15 @@ pub(crate) async fn world(sides: &mut Sides, seed: u64, strength: Strength, tall
     if let Some(wrong) = world.wrongly_decided(&gateway, &sights) {
         return tally.failures.push(world.told(&wrong));
     }
-    let shown: Vec<Shown> = sights.into_iter().flat_map(Sight::relations).collect();
+    let mut shown: Vec<Shown> = sights.into_iter().flat_map(Sight::relations).collect();
     sides.hide = shown.iter().map(hide).collect();
     let mut seen = fresh_schemas();
     seen.extend(shown.iter().flat_map(Shown::statements));
+    let views: Vec<Shown> = shown.iter().filter_map(Shown::seen).collect();
+    seen.extend(
+        shown.iter().filter(|relation| relation.seen().is_some()).map(|relation| view(&relation.path())),
+    );
+    shown.extend(views);
     sides.model.make(&seen).await;
 
     let whole = |relation: &Shown| Query::plain(format!("SELECT * FROM {}", relation.path()));
@@ -168,6 +173,7 @@ impl World {
     fn statements(&self) -> Vec<String> {
         let mut statements = fresh_schemas();
         statements.extend(self.tables.iter().flat_map(Table::statements));
+        statements.extend(self.tables.iter().map(|table| view(&table.path())));
         statements
     }
 
@@ -215,6 +221,13 @@ impl World {
             "{wrong}\n--- again\nVEILGATE_SEED={seed}\n--- policy\n{policy}--- caller\n{person:?}\n--- store\n{store};"
         )
     }
+}
+
+/// A view of all of a table, over another one.
+fn view(table: &str) -> String {
+    format!(
+        "create view {table}_view as select * from {table}; create view {table}_seen as select * from {table}_view"
+    )
 }
 
 fn fresh_schemas() -> Vec<String> {
