@@ -57,6 +57,19 @@ pub async fn run(config: &UpstreamConfig, text: &str) -> Result<Vec<Vec<Option<S
     Ok(rows.iter().map(|row| row.map(owned)).collect::<Result<_, FrameError>>()?)
 }
 
+/// The relations that the gateway's own login cannot read. For `veilgate check`.
+///
+/// # Errors
+/// When the store cannot be reached, or says no.
+pub async fn unreadable(config: &UpstreamConfig) -> Result<Vec<RelationName>, UpstreamError> {
+    let rows = run(config, UNREADABLE).await?;
+    let name = |row: Vec<Option<String>>| match &row[..] {
+        [Some(schema), Some(name)] => Some(RelationName::new(schema.as_str(), name.as_str())),
+        _ => None,
+    };
+    Ok(rows.into_iter().filter_map(name).collect())
+}
+
 /// Why there is no catalogue.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -131,6 +144,12 @@ WHERE n.nspname NOT LIKE 'pg\_t%'";
 const COLLATIONS: &str = r"
 SELECT c.oid, n.nspname, c.collname, c.collisdeterministic
 FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace";
+
+const UNREADABLE: &str = r"
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'))
+ORDER BY 1, 2";
 
 /// Every change of a row of the catalogue gives it another `xmin`; statistics are updated in place and do not. `pg_t` is
 /// the beginning of the names of temporary and toast schemas.

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use access::Catalog;
-use policy::{Diagnostic, Policy, Severity};
+use access::{Catalog, Entry};
+use policy::{Bound, Diagnostic, Policy, Severity};
 
 use crate::config::{self, Callers, Config};
 use crate::error::{Error, count};
@@ -43,7 +43,9 @@ impl Check {
         found.callers(&policy, &callers);
         if !self.offline {
             let catalogs = found.catalogs(&config).await;
-            found.diagnostics(&policy.bind(&catalogs).1);
+            let (bound, diagnostics) = policy.bind(&catalogs);
+            found.diagnostics(&diagnostics);
+            found.rights(&config, &catalogs, &bound).await;
         }
         found.conclude(&policy)
     }
@@ -114,6 +116,31 @@ impl Findings {
             }
         }
         catalogs
+    }
+
+    /// What the policy governs and the gateway's login cannot read: views are opened to their tables, so these count and
+    /// not who owns a view.
+    async fn rights(&mut self, config: &Config, catalogs: &[Arc<Catalog>], bound: &Bound) {
+        for store in &config.stores {
+            // One that did not answer has been told.
+            let loaded = catalogs.iter().any(|catalog| *catalog.store == *store.name);
+            let Some(upstream) = loaded.then(|| gateway::upstream(store).ok()).flatten() else { continue };
+            match pg_proxy::catalog::unreadable(&upstream).await {
+                Ok(relations) => {
+                    for relation in relations {
+                        if bound.entry(&store.name, &relation) == Entry::Governed {
+                            self.error(format_args!(
+                                "store `{}`: the login `{}` may not read `{relation}`, which the policy governs",
+                                store.name, upstream.user
+                            ));
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.error(format_args!("store `{}`: cannot ask for rights: {error}", store.name))
+                }
+            }
+        }
     }
 
     fn conclude(&self, policy: &Policy) -> Result<(), Error> {
