@@ -4,8 +4,8 @@ use access::{Catalog, FieldType, RelationKind, RelationName, TypeKind};
 use testkit::postgres::Postgres;
 
 use super::upstream::config;
-use crate::catalog::{fingerprint, load, run};
-use crate::upstream::connect;
+use crate::catalog::{fingerprint, load, run, unreadable};
+use crate::upstream::{Password, UpstreamConfig, connect};
 
 const SCHEMA: &str = r#"
 create schema sales; create schema "Odd Name";
@@ -135,6 +135,27 @@ async fn views_come_with_their_definitions() {
     let barriers =
         ["plain", "barrier", "open"].map(|name| relation(&catalog, "public", name).security_barrier);
     assert_eq!(barriers, [false, true, false]);
+}
+
+#[tokio::test]
+async fn what_a_login_may_not_read_is_found() {
+    let server = Postgres::shared();
+    let database = server.database();
+    let role = format!("poor_{}", database.name);
+    database.run(&format!(
+        "create table open (id int); create table closed (id int); create view over as select * from closed;
+         create table part (id int, secret text); create schema inner_room; create table inner_room.t (id int);
+         create role {role} login password 'poor'; grant select on open, over, inner_room.t to {role};
+         grant select (id) on part to {role}"
+    ));
+    let config = UpstreamConfig {
+        user: role.clone(),
+        password: Some(Password::new("poor")),
+        ..config(server, &database.name)
+    };
+    let found = unreadable(&config).await.unwrap();
+    database.run(&format!("drop owned by {role}; drop role {role}"));
+    assert_eq!(found, [RelationName::new("inner_room", "t"), RelationName::new("public", "closed")]);
 }
 
 #[tokio::test]
