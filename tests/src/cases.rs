@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use access::{Catalog, Refusal};
-use gate::{Gate, SqlDecision, SqlSession};
+use gate::{Gate, HashKeys, SqlDecision, SqlSession};
 use pg_proxy::upstream::UpstreamConfig;
 use testkit::case::{self, Case};
 use testkit::{Database, Postgres, postgres, workspace};
@@ -56,6 +56,7 @@ fn decide(case: &Case, catalog: &Arc<Catalog>) -> (Vec<(&'static str, String)>, 
     let log = audit::Log::memory();
     let policy = policy(&workspace::root().join(case.section("policy").unwrap_or("fixtures/policies/cases")));
     let (gate, _) = Gate::new(policy, vec![Arc::clone(catalog)], log, sql::Limits::default());
+    let gate = gate.with_hash_keys(Some(Arc::new(hash_keys())));
     let session = session(case);
     let parameters: Vec<u32> =
         case.section("parameters").map(|names| oids(catalog, names)).unwrap_or_default();
@@ -78,6 +79,12 @@ fn by_name(text: String, catalog: &Catalog) -> String {
     catalog.relations.values().fold(text, |text, relation| {
         text.replace(&format!("'{}'::bigint", relation.oid), &format!("'(oid of {})'::bigint", relation.name))
     })
+}
+
+/// No case shows anything of it.
+fn hash_keys() -> HashKeys {
+    let secret = b"0123456789abcdef0123456789abcdef".to_vec();
+    HashKeys::new([(1, secret.into())], 1).unwrap()
 }
 
 fn rules(decision: &SqlDecision) -> String {

@@ -131,7 +131,7 @@ fn stdout(output: &Output) -> String {
 }
 
 /// The variables that every client of libpq reads.
-fn with_login<'a>(command: &'a mut Command, gateway: &Gateway, caller: &str) -> &'a mut Command {
+pub(crate) fn with_login<'a>(command: &'a mut Command, gateway: &Gateway, caller: &str) -> &'a mut Command {
     command.env("PGHOST", "127.0.0.1").env("PGPORT", gateway.port().to_string()).env("PGDATABASE", "crm");
     command.env("PGUSER", caller).env("PGPASSWORD", PASSWORD).env("PGSSLMODE", "require")
 }

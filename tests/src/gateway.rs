@@ -1,6 +1,7 @@
 //! A gateway for a test: the real executable before a real PostgreSQL, gone with the test.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) pool: Option<u32>,
     /// Where the record goes, where that is not a file of its own.
     pub(crate) record: Option<PathBuf>,
+    /// The key `hash` in these versions; the last one is used.
+    pub(crate) keys: Vec<(u32, &'static str)>,
 }
 
 impl Default for Setup {
@@ -52,6 +55,7 @@ impl Default for Setup {
             fill: None,
             pool: None,
             record: None,
+            keys: Vec::new(),
         }
     }
 }
@@ -81,6 +85,9 @@ impl Gateway {
         fs::copy(workspace::fixture("callers.yaml"), folder.join("callers.yaml")).unwrap();
         let port = free_port();
         fs::write(folder.join("veilgate.yaml"), configuration(setup, &folder, port, &store)).unwrap();
+        if let Some((current, _)) = setup.keys.last() {
+            add_keys(&folder, *current, &setup.keys);
+        }
 
         let program = [
             executable().into_os_string(),
@@ -142,6 +149,22 @@ impl Gateway {
         self.folder.join("veilgate.yaml")
     }
 
+    /// Writes these versions of the key `hash`, and which of them is used; of none there is no key.
+    pub(crate) fn set_keys(&self, current: u32, versions: &[(u32, &str)]) {
+        let text = fs::read_to_string(self.configuration()).unwrap();
+        let kept: Vec<_> = text.lines().filter(|line| !line.starts_with("keys:")).collect();
+        fs::write(self.configuration(), kept.join("\n")).unwrap();
+        if !versions.is_empty() {
+            add_keys(&self.folder, current, versions);
+        }
+    }
+
+    /// Lets everybody read a version of the key.
+    pub(crate) fn open_key(&self, version: u32) {
+        let path = self.folder.join(format!("{version}.key"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
     /// Has the gateway read its policy anew, and waits until it says what came of it.
     pub(crate) fn reload(&self) -> bool {
         let mut reload = std::process::Command::new(executable());
@@ -201,6 +224,21 @@ fn configuration(setup: &Setup, folder: &Path, port: u16, store: &Database<'_>) 
         ),
     ]
     .join("\n")
+}
+
+fn add_keys(folder: &Path, current: u32, versions: &[(u32, &str)]) {
+    let mut named = Vec::new();
+    for (version, text) in versions {
+        let path = folder.join(format!("{version}.key"));
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        named.push(format!("{version}: {{file: {}}}", path.display()));
+    }
+    let file = folder.join("veilgate.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let versions = named.join(", ");
+    fs::write(file, format!("{text}\nkeys: {{hash: {{version: {current}, versions: {{{versions}}}}}}}\n"))
+        .unwrap();
 }
 
 fn copy_files(from: &Path, to: &Path) {

@@ -13,6 +13,8 @@ mod commands;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod hash;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod parity;

@@ -5,6 +5,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a type that needs nothing special is not named")]
 
 mod edges;
+mod hashes;
 mod predicates;
 mod shop;
 
@@ -80,6 +81,9 @@ async fn masks(shop: &mut Shop, edge: &Edge, stored: &[Bytes]) -> Vec<(String, a
         let constant = shop.constant(edge, &value).await;
         let wanted = stored.iter().map(|cell| cell.as_ref().map(|_| constant.clone())).collect();
         masks.push((format!("the constant {value:?}"), access::Mask::Constant(value), wanted));
+    }
+    if let Some(wanted) = hashes::wanted(edge, stored) {
+        masks.push(("hash".to_owned(), access::Mask::Hash(hashes::key()), wanted));
     }
     if edge.class == Class::Text {
         for mask in text_masks() {

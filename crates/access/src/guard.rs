@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Predicate, RelationName, Value};
+use crate::{HashKey, Predicate, RelationName, Value};
 
 /// The guards of one request: one for each relation that it reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,6 +30,28 @@ pub struct Guard {
     pub rows: Option<Predicate>,
     /// The visible columns in the relation's order; hidden ones are not there. May be empty.
     pub columns: Vec<GuardedColumn>,
+}
+
+impl Guard {
+    /// The keys of all hashes that a cell can show, again for each place.
+    pub fn hash_keys(&self) -> impl Iterator<Item = &HashKey> {
+        self.masks().filter_map(Mask::hash_key)
+    }
+
+    /// The same, to be completed.
+    pub fn hash_keys_mut(&mut self) -> impl Iterator<Item = &mut HashKey> {
+        self.columns.iter_mut().flat_map(|column| {
+            let branches = column.cell.branches.iter_mut().map(|branch| &mut branch.mask);
+            branches.chain([&mut column.cell.otherwise]).filter_map(Mask::hash_key_mut)
+        })
+    }
+
+    fn masks(&self) -> impl Iterator<Item = &Mask> {
+        self.columns.iter().flat_map(|column| {
+            let branches = column.cell.branches.iter().map(|branch| &branch.mask);
+            branches.chain([&column.cell.otherwise])
+        })
+    }
 }
 
 /// A visible column and what its cells show.
@@ -95,8 +117,39 @@ pub enum Mask {
         /// Whether the first character is left out too: `***@example.org`.
         domain_only: bool,
     },
+    /// A token of the value under this key. Texts of at least 16 characters, `bytea`, `uuid` and `bigint`.
+    Hash(HashKey),
     /// A constant of the column's type.
     Constant(Value),
     /// NULL.
     Nullify,
+}
+
+impl Mask {
+    /// The key that it makes a hash with, if it makes one.
+    #[must_use]
+    pub fn hash_key(&self) -> Option<&HashKey> {
+        match self {
+            Self::Hash(key) => Some(key),
+            Self::Clear
+            | Self::Shape
+            | Self::Partial { .. }
+            | Self::Email { .. }
+            | Self::Constant(_)
+            | Self::Nullify => None,
+        }
+    }
+
+    /// The key that it makes a hash with, to be completed.
+    pub fn hash_key_mut(&mut self) -> Option<&mut HashKey> {
+        match self {
+            Self::Hash(key) => Some(key),
+            Self::Clear
+            | Self::Shape
+            | Self::Partial { .. }
+            | Self::Email { .. }
+            | Self::Constant(_)
+            | Self::Nullify => None,
+        }
+    }
 }

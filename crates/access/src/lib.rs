@@ -5,6 +5,7 @@
 mod caller;
 mod catalog;
 mod guard;
+mod hash;
 mod predicate;
 mod refusal;
 mod touch;
@@ -15,6 +16,7 @@ pub use catalog::{
     Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind, quote,
 };
 pub use guard::{Branch, Cell, Guard, GuardedColumn, Guards, Mask};
+pub use hash::HashKey;
 pub use predicate::{Comparison, Field, Operand, Predicate};
 pub use refusal::{Refusal, RefusalKind};
 pub use touch::{Action, Entry, Touch, Via};

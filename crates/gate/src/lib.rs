@@ -6,9 +6,11 @@
 //! | a session and its caller | `session.rs` |
 //! | a text's statements, decided | `sql.rs` |
 //! | a statement, permitted and recorded | `permit.rs` |
+//! | keys of the `hash` mask | `hash.rs` |
 //! | why a decision is what it is | `explain.rs` |
 
 mod explain;
+mod hash;
 mod permit;
 mod session;
 mod snapshot;
@@ -22,6 +24,7 @@ use policy::{Diagnostic, Policy};
 
 pub use audit::Phase;
 pub use explain::Explained;
+pub use hash::{DerivedKey, HashKeyError, HashKeys, SECRET_BYTES_MAX, SECRET_BYTES_MIN};
 pub use permit::{Outcome, SqlPermit};
 pub use session::{Identities, SqlSession};
 pub use sql::{Decided, SqlDecision};
@@ -60,11 +63,29 @@ impl Gate {
         self
     }
 
+    /// The same with keys for the `hash` mask. Without any, what shows a hash is refused.
+    #[must_use]
+    pub fn with_hash_keys(self, keys: Option<Arc<HashKeys>>) -> Self {
+        self.snapshot.rcu(|old| old.with_hash_keys(keys.clone()));
+        self
+    }
+
     /// Decides by another policy, and by other identities where some are given, from the next statement of every
     /// session on. Returns what the policy has to say about the catalogues.
     pub fn reload(&self, policy: Policy, identities: Option<Identities>) -> Vec<Diagnostic> {
         let policy = Arc::new(policy);
         self.swap(|old| old.reloaded(Arc::clone(&policy), identities))
+    }
+
+    /// Decides by another policy, other identities and other keys from the next statement of every session on.
+    pub fn reload_all(
+        &self,
+        policy: Policy,
+        identities: Identities,
+        hash_keys: Option<Arc<HashKeys>>,
+    ) -> Vec<Diagnostic> {
+        let policy = Arc::new(policy);
+        self.swap(|old| old.with_hash_keys(hash_keys).reloaded(Arc::clone(&policy), Some(identities)))
     }
 
     /// Decides over a store's new catalogue from the next statement of every session on.

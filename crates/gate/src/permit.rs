@@ -96,8 +96,14 @@ impl Gate {
     /// Whether what runs by this decision would be sent the same now. A refusal is recorded.
     pub fn still_holds(&self, session: &SqlSession, decision: &Arc<SqlDecision>) -> Result<bool, Refusal> {
         let now = self.up_to_date(session, decision)?;
-        let before = decision.statements.iter().map(|decided| &decided.text);
-        Ok(now.statements.iter().map(|decided| &decided.text).eq(before))
+        let sent = |decision: &SqlDecision| {
+            let sent = |(now, before): (&Decided, &Decided)| {
+                now.text == before.text && now.hidden() == before.hidden()
+            };
+            now.statements.len() == decision.statements.len()
+                && now.statements.iter().zip(&decision.statements).all(sent)
+        };
+        Ok(sent(decision))
     }
 
     /// Whether a decision can be run without a look at the values of its parameters.

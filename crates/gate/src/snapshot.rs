@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use access::{Catalog, Identity, Refusal, RefusalKind};
+use access::{Catalog, HashKey, Identity, Refusal, RefusalKind};
 use policy::{Bound, Diagnostic, Policy};
 
+use crate::hash::{DerivedKey, HashKeys};
 use crate::session::Identities;
 
 /// One moment's policy, identities and catalogues. Never changed in place.
@@ -20,6 +21,8 @@ pub(crate) struct Snapshot {
     /// Who may ask; `None` where an identity holds as long as its session.
     identities: Option<Identities>,
     pub(crate) catalogs: HashMap<Arc<str>, Arc<Catalog>>,
+    /// Of the `hash` mask; `None` where the configuration names none.
+    hash_keys: Option<Arc<HashKeys>>,
 }
 
 impl Snapshot {
@@ -34,18 +37,30 @@ impl Snapshot {
         let revision = policy.revision().into();
         let reads_clock = bound.reads_clock();
         let bound = Arc::new(bound);
-        (Self { generation, policy, revision, bound, reads_clock, identities, catalogs }, diagnostics)
+        let hash_keys = None;
+        let snapshot =
+            Self { generation, policy, revision, bound, reads_clock, identities, catalogs, hash_keys };
+        (snapshot, diagnostics)
     }
 
     pub(crate) fn with_identities(&self, identities: Identities) -> Self {
+        Self { identities: Some(identities), ..self.again() }
+    }
+
+    pub(crate) fn with_hash_keys(&self, hash_keys: Option<Arc<HashKeys>>) -> Self {
+        Self { hash_keys, ..self.again() }
+    }
+
+    fn again(&self) -> Self {
         Self {
             generation: self.generation,
             policy: Arc::clone(&self.policy),
             revision: Arc::clone(&self.revision),
             bound: Arc::clone(&self.bound),
             reads_clock: self.reads_clock,
-            identities: Some(identities),
+            identities: self.identities.clone(),
             catalogs: self.catalogs.clone(),
+            hash_keys: self.hash_keys.clone(),
         }
     }
 
@@ -55,13 +70,17 @@ impl Snapshot {
         identities: Option<Identities>,
     ) -> (Self, Vec<Diagnostic>) {
         let catalogs = self.catalogs.values().cloned().collect();
-        Self::new(self.generation + 1, policy, identities.or_else(|| self.identities.clone()), catalogs)
+        let identities = identities.or_else(|| self.identities.clone());
+        let (next, diagnostics) = Self::new(self.generation + 1, policy, identities, catalogs);
+        (next.with_hash_keys(self.hash_keys.clone()), diagnostics)
     }
 
     pub(crate) fn refreshed(&self, catalog: Arc<Catalog>) -> (Self, Vec<Diagnostic>) {
         let others = self.catalogs.values().filter(|old| old.store != catalog.store).cloned();
         let catalogs = others.chain([Arc::clone(&catalog)]).collect();
-        Self::new(self.generation + 1, Arc::clone(&self.policy), self.identities.clone(), catalogs)
+        let (policy, identities) = (Arc::clone(&self.policy), self.identities.clone());
+        let (next, diagnostics) = Self::new(self.generation + 1, policy, identities, catalogs);
+        (next.with_hash_keys(self.hash_keys.clone()), diagnostics)
     }
 
     /// The catalogue of this store.
@@ -69,6 +88,15 @@ impl Snapshot {
         self.catalogs.get(store).ok_or_else(|| {
             Refusal::new(RefusalKind::Unavailable, format!("the catalogue of store `{store}` is not loaded"))
                 .hint("try again shortly; the gateway's log says why it cannot be read")
+        })
+    }
+
+    /// The key that a policy means. Without it nothing that shows the hash is sent.
+    pub(crate) fn derived_key(&self, key: &HashKey) -> Result<DerivedKey, Refusal> {
+        let derived = self.hash_keys.as_ref().and_then(|keys| keys.derived(key));
+        derived.ok_or_else(|| {
+            Refusal::new(RefusalKind::Unavailable, "the mask `hash` has no key")
+                .hint("the operator of the gateway names one under `keys` in its configuration")
         })
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use access::{Caller, Guards, Refusal, RelationName, Request, Touch};
-use sql::{Effect, Kind, Session, Statement};
+use access::{Caller, Guards, Refusal, RefusalKind, RelationName, Request, Touch};
+use sql::{Effect, Hidden, Kind, Session, Statement};
 
 use crate::Gate;
+use crate::hash::DerivedKey;
 use crate::session::SqlSession;
 use crate::snapshot::Snapshot;
 
@@ -46,6 +47,10 @@ pub struct Decided {
     /// The parameters, counted from 1, that are patterns of LIKE. What is bound to them is looked at by
     /// [`Gate::permit_bound`].
     pub(crate) patterns: Vec<u16>,
+    /// Values of the parameters that follow the client's own: the keys of hashes.
+    hidden: Vec<DerivedKey>,
+    /// How many parameters of its own the client has, where any follow.
+    parameters: u16,
     /// What holds for its relations, to see whether time has changed it.
     guards: Guards,
     touches: Vec<Touch>,
@@ -161,15 +166,30 @@ impl Deciding<'_> {
         let rewritten = sql::rewrite(&scope, &guards)?;
         let printed = sql::print(&rewritten)?;
         sql::verify(&printed, &guards, catalog)?;
+        let hidden = self.hidden(statement, rewritten.hidden())?;
 
         Ok(Decided {
             rules: guards.rules.clone(),
             protected: !touches.is_empty(),
             patterns: rewritten.patterns().to_vec(),
+            hidden,
+            parameters: rewritten.hidden().after(),
             guards,
             touches,
             ..self.decided(statement, printed.text())
         })
+    }
+
+    /// The keys that a statement makes hashes with.
+    fn hidden(&self, statement: &Statement<'_>, hidden: &Hidden) -> Result<Vec<DerivedKey>, Refusal> {
+        match (statement.kind(), hidden.keys()) {
+            (_, []) => Ok(Vec::new()),
+            (Kind::Select, keys) => keys.iter().map(|key| self.snapshot.derived_key(key)).collect(),
+            (_, _) => {
+                let message = "this statement cannot be run over a hashed column";
+                Err(Refusal::new(RefusalKind::Unsupported, message).hint("read the column by a SELECT"))
+            }
+        }
     }
 
     fn decided(&self, statement: &Statement<'_>, text: &str) -> Decided {
@@ -183,6 +203,8 @@ impl Deciding<'_> {
             revision: Arc::clone(&self.snapshot.revision),
             protected: false,
             patterns: Vec::new(),
+            hidden: Vec::new(),
+            parameters: 0,
             guards: Guards::default(),
             touches: Vec::new(),
         }
@@ -214,6 +236,18 @@ impl SqlDecision {
 }
 
 impl Decided {
+    /// The keys of hashes, as values of the parameters that follow the client's own: two for each key.
+    #[must_use]
+    pub fn hidden(&self) -> &[DerivedKey] {
+        &self.hidden
+    }
+
+    /// How many parameters of its own the client has, where hidden ones follow.
+    #[must_use]
+    pub fn parameters(&self) -> u16 {
+        self.parameters
+    }
+
     /// The kind as records name it.
     pub(crate) fn kind_name(&self) -> &'static str {
         match self.kind {

@@ -11,7 +11,7 @@ use access::{
 use audit::Log;
 use policy::{Policy, Source};
 
-use crate::{Gate, Identities, Outcome, Phase, SqlSession};
+use crate::{Gate, HashKeys, Identities, Outcome, Phase, SqlSession};
 
 const POLICY: &str = "\
 veilgate: 1
@@ -348,4 +348,44 @@ fn a_pattern_that_is_bound_is_looked_at() {
     assert_eq!(gate.permit(&session, &decision, 0, Phase::Execute).unwrap_err().kind, RefusalKind::AtRisk);
     assert_eq!(gate.permit_all(&session, &decision, Phase::Execute).unwrap_err().kind, RefusalKind::AtRisk);
     assert!(gate.permit(&session, &decision, 0, Phase::Prepare).is_ok());
+}
+
+#[test]
+fn a_hash_without_a_key_is_refused_and_shown_by_nothing_else() {
+    let hashed =
+        POLICY.replace("region: open}", "region: pii.place}").replace("rules:", "masks: {pii: hash}\nrules:");
+    let gate = |keys: Option<HashKeys>| {
+        let gate = Gate::new(policy(&hashed), vec![catalog()], Log::memory(), sql::Limits::default()).0;
+        gate.with_hash_keys(keys.map(Arc::new))
+    };
+    let secret = b"0123456789abcdef0123456789abcdef".to_vec();
+    let with = gate(Some(HashKeys::new([(1, secret.clone().into())], 1).unwrap()));
+    let without = gate(None);
+    let analytics = session(Some("analytics"));
+    for text in
+        ["select region from customers", "select id from customers where region = 'x'", "table customers"]
+    {
+        let refusal = without.decide_sql(&analytics, text, &[]).unwrap_err();
+        assert_eq!(
+            (refusal.kind, refusal.message.as_str()),
+            (RefusalKind::Unavailable, "the mask `hash` has no key")
+        );
+        let decision = with.decide_sql(&analytics, text, &[]).unwrap();
+        assert_eq!((decision.statements[0].hidden().len(), decision.statements[0].parameters()), (1, 0));
+    }
+    // What reads no hash needs no key, and has none.
+    for gate in [&with, &without] {
+        let decision = gate.decide_sql(&analytics, "select count(*), max(id) from customers", &[]).unwrap();
+        assert!(decision.statements[0].hidden().is_empty());
+    }
+    // Another key is another statement, though the text is the same.
+    let decision = with.decide_sql(&analytics, "select region from customers", &[]).unwrap();
+    assert_eq!(with.still_holds(&analytics, &decision), Ok(true));
+    with.reload_all(
+        policy(&hashed),
+        identities(&[alice()]),
+        HashKeys::new([(1, secret.repeat(2).into())], 1).ok().map(Arc::new),
+    );
+    assert_eq!(with.still_holds(&analytics, &decision), Ok(false));
+    assert!(!format!("{decision:?}").contains("inner"), "{decision:?}");
 }

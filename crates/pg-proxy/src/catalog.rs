@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use access::{Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind};
+use gate::SqlPermit;
 
 use crate::frame::FrameError;
 use crate::upstream::{self, Rows, StoreError, Upstream, UpstreamConfig, UpstreamError};
@@ -44,17 +45,23 @@ pub async fn fingerprint(upstream: &mut Upstream) -> Result<String, CatalogError
     fingerprint.first().copied().flatten().map(str::to_owned).ok_or(CatalogError::Value)
 }
 
-/// Runs one text that the gate has guarded, on a connection of its own that can write nothing. For `veilgate test`.
+/// Runs one statement that the gate has permitted, on a connection of its own that can write nothing. For `veilgate test`.
 ///
 /// # Errors
 /// When the store cannot be reached, or says no.
-pub async fn run(config: &UpstreamConfig, text: &str) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
-    let mut upstream = upstream::connect(config).await?;
-    upstream.query("SET default_transaction_read_only = on").await?;
-    let rows = upstream.query(text).await?;
+pub async fn run(
+    config: &UpstreamConfig,
+    permit: &SqlPermit,
+) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
+    let mut upstream = read_only(config).await?;
+    let rows = upstream.run(permit).await?;
     upstream.close().await;
+    Ok(owned(&rows)?)
+}
+
+fn owned(rows: &Rows) -> Result<Vec<Vec<Option<String>>>, FrameError> {
     let owned = |row: Vec<Option<&str>>| row.into_iter().map(|value| value.map(str::to_owned)).collect();
-    Ok(rows.iter().map(|row| row.map(owned)).collect::<Result<_, FrameError>>()?)
+    rows.iter().map(|row| row.map(owned)).collect()
 }
 
 /// The relations that the gateway's own login cannot read. For `veilgate check`.
@@ -62,12 +69,21 @@ pub async fn run(config: &UpstreamConfig, text: &str) -> Result<Vec<Vec<Option<S
 /// # Errors
 /// When the store cannot be reached, or says no.
 pub async fn unreadable(config: &UpstreamConfig) -> Result<Vec<RelationName>, UpstreamError> {
-    let rows = run(config, UNREADABLE).await?;
+    let mut upstream = read_only(config).await?;
+    let rows = upstream.query(UNREADABLE).await?;
+    upstream.close().await;
     let name = |row: Vec<Option<String>>| match &row[..] {
         [Some(schema), Some(name)] => Some(RelationName::new(schema.as_str(), name.as_str())),
         _ => None,
     };
-    Ok(rows.into_iter().filter_map(name).collect())
+    Ok(owned(&rows)?.into_iter().filter_map(name).collect())
+}
+
+/// A connection of its own that can write nothing.
+pub(crate) async fn read_only(config: &UpstreamConfig) -> Result<Upstream, UpstreamError> {
+    let mut upstream = upstream::connect(config).await?;
+    upstream.query("SET default_transaction_read_only = on").await?;
+    Ok(upstream)
 }
 
 /// Why there is no catalogue.

@@ -11,6 +11,7 @@ use sql::Effect;
 use crate::answer::Answer;
 use crate::back::{self, Plain, Status};
 use crate::front::{self, Bind, Execute, Parse, Target};
+use crate::hidden;
 use crate::pool::Link;
 use crate::relay::Expected;
 use crate::session::{End, Session, Stop};
@@ -47,7 +48,12 @@ impl Session {
     /// Decides a text of one statement, or of none.
     async fn decide_one(&mut self, name: &str, text: &str, types: &[u32]) -> Result<Arc<SqlDecision>, Stop> {
         let refused = match self.proxy.gate.decide_sql(&self.sql, text, types) {
-            Ok(decision) if decision.statements.len() <= 1 => return Ok(decision),
+            Ok(decision) if decision.statements.len() <= 1 => {
+                match hidden::check_encoding(&self.pool.parameters(), &decision.statements) {
+                    Ok(()) => return Ok(decision),
+                    Err(refusal) => self.refused(&refusal, text),
+                }
+            }
             Ok(_) => Answer::error("42601", "cannot insert multiple commands into a prepared statement"),
             Err(refusal) => Answer::refusal(&refusal, text),
         };
@@ -127,6 +133,7 @@ impl Session {
             }
             _ => prepared,
         };
+        hidden::check_bind(bind, prepared.decided())?;
         let unnamed = bind.statement.is_empty();
         let known = if is_deferred { self.trusts_known() } else { Known::Suffices };
         let (prepared, name) = self.prepare(prepared, unnamed, Record::OfBind, known).await?;
@@ -135,7 +142,7 @@ impl Session {
             self.expect(Expected::Parsed { name: "".into(), prepared: Arc::clone(&prepared), before });
         }
         let link = self.held()?;
-        front::bind(&mut link.out, bind.portal, &name, bind.tail).map_err(|_| End::StoreGone)?;
+        hidden::bind(&mut link.out, bind, &name, prepared.decided()).map_err(|_| End::StoreGone)?;
         Ok(prepared)
     }
 

@@ -63,6 +63,12 @@ pub struct Bind<'a> {
 }
 
 impl<'a> Bind<'a> {
+    /// How many formats of values there are: none and one stand for all.
+    #[must_use]
+    pub fn formats(&self) -> u16 {
+        Fields::new(self.tail).u16().unwrap_or(0)
+    }
+
     /// The bytes of a parameter, counted from 1; none for NULL, and for one that is not there.
     #[must_use]
     pub fn value(&self, parameter: u16) -> Option<&'a [u8]> {
@@ -186,6 +192,51 @@ pub fn bind(out: &mut BytesMut, portal: &str, statement: &str, tail: &[u8]) -> R
         write_string(out, portal.as_bytes())?;
         write_string(out, statement.as_bytes())?;
         out.put_slice(tail);
+        Ok(())
+    })
+}
+
+/// Writes a Bind with the values of one that was read, and further ones in binary after them.
+///
+/// # Errors
+/// When a name holds a NUL, the formats of the values that were read are not one for each, or there are too many values.
+pub fn bind_with(
+    out: &mut BytesMut,
+    bind: &Bind<'_>,
+    statement: &str,
+    further: &[&[u8]],
+) -> Result<(), FrameError> {
+    let mut fields = Fields::new(bind.tail);
+    let count = fields.u16()?;
+    let formats = (0..count).map(|_| fields.u16()).collect::<Result<Vec<_>, _>>()?;
+    let values = fields.u16()?;
+    let total = u16::try_from(usize::from(values) + further.len());
+    let total = total.map_err(|_| FrameError::Field("count of values"))?;
+    let formats = match formats.as_slice() {
+        [] => vec![0; values.into()],
+        [all] => vec![*all; values.into()],
+        each if each.len() == usize::from(values) => each.to_vec(),
+        _ => return Err(FrameError::Field("count of formats")),
+    };
+    let start = fields.left();
+    for _ in 0..values {
+        fields.value()?;
+    }
+    let results = fields.left();
+    let own = start.get(..start.len() - results.len()).unwrap_or_default();
+    write_frame(out, b'B', |out| {
+        write_string(out, bind.portal.as_bytes())?;
+        write_string(out, statement.as_bytes())?;
+        out.put_u16(total);
+        formats.iter().for_each(|format| out.put_u16(*format));
+        further.iter().for_each(|_| out.put_u16(1));
+        out.put_u16(total);
+        out.put_slice(own);
+        for value in further {
+            out.put_i32(i32::try_from(value.len()).map_err(|_| FrameError::Field("length of a value"))?);
+            out.put_slice(value);
+        }
+        out.put_slice(results);
         Ok(())
     })
 }

@@ -5,6 +5,7 @@
 //! | the listener, its limits, its end | `serve.rs` |
 //! | one client, from login to goodbye; how long it may wait | `session.rs`, `clock.rs` |
 //! | its queries, in the simple protocol and in the extended one | `simple.rs`, `extended.rs` |
+//! | keys of hashes, which it does not see | `hidden.rs` |
 //! | its prepared statements and portals, its settings | `statements.rs`, `settings.rs` |
 //! | bytes out and in, answers in their order | `relay.rs` |
 //! | refusals, and errors of the store made safe | `answer.rs` |
@@ -23,6 +24,7 @@ mod extended;
 mod fields;
 pub mod frame;
 pub mod front;
+mod hidden;
 pub mod login;
 mod pool;
 mod relay;

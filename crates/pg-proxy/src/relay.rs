@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::answer::{self, Answer, Words};
 use crate::back::{self, Plain, Status};
 use crate::frame::{Back, Frame};
+use crate::hidden;
 use crate::session::{End, Session};
 use crate::simple::Simple;
 use crate::statements::{Key, Portal, Prepared, Replaced};
@@ -226,6 +227,7 @@ impl Session {
                 back::pass_row_description(out, frame).map_err(|_| End::StoreGone)?;
                 false
             }
+            (Expected::Simple(Simple { by_parts: true, .. }), b'1' | b'2' | b'n') => false,
             (Expected::Simple(_), b'C' | b'I') => return self.completed_simple(frame),
             (Expected::Prepare { permit, .. }, b'1') => {
                 if let Some(permit) = permit.take() {
@@ -235,8 +237,9 @@ impl Session {
             }
             (Expected::Unprepare(_), b'3') => true,
             (Expected::Columns(_) | Expected::Describe(_), b't') => {
-                if matches!(self.queue.front(), Some(Expected::Describe(_))) {
-                    out.extend_from_slice(frame.bytes());
+                if let Some(Expected::Describe(prepared)) = self.queue.front() {
+                    hidden::write_parameter_types(out, frame, prepared.decided())
+                        .map_err(|_| End::StoreGone)?;
                 }
                 false
             }

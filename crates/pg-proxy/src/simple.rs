@@ -11,6 +11,7 @@ use crate::answer::{Answer, Words};
 use crate::back::{self, Plain, Status};
 use crate::frame::Frame;
 use crate::front;
+use crate::hidden;
 use crate::relay::{Expected, words_of};
 use crate::session::{End, Session, Stop};
 use crate::settings::is_read_by;
@@ -22,6 +23,8 @@ pub(crate) struct Simple {
     permits: Vec<SqlPermit>,
     /// Rows of the statement that runs.
     pub rows: u64,
+    /// Whether it was sent as the extended protocol has it.
+    pub by_parts: bool,
     /// The part of the session's messages that it is.
     pub segment: u64,
 }
@@ -62,6 +65,8 @@ impl Session {
         {
             return Err(answer.into());
         }
+        hidden::check_encoding(&self.pool.parameters(), &decision.statements)
+            .map_err(|refusal| self.refused(&refusal, text))?;
         if decision.statements.is_empty() {
             return Ok(self.empty_query()?);
         }
@@ -75,7 +80,9 @@ impl Session {
                 return Err(stop);
             }
         };
+        let by_parts = permits.iter().any(|permit| hidden::has_any(Some(permit.decided())));
         match &permits[..] {
+            permits if by_parts => hidden::query(&mut link.out, permits),
             [permit] => front::query(&mut link.out, permit.text()),
             permits => front::query(&mut link.out, &joined(permits)),
         }
@@ -87,8 +94,14 @@ impl Session {
             self.unsettled |= unsettles(&permit.decided().effect, &mut self.meaning_moves);
         }
         let segment = self.next_segment();
-        self.queue.push_back(Expected::Simple(Simple { permits, rows: 0, segment }));
+        self.queue.push_back(Expected::Simple(Simple { permits, rows: 0, by_parts, segment }));
         Ok(())
+    }
+
+    /// A refusal of the proxy's own, recorded.
+    pub(crate) fn refused(&self, refusal: &Refusal, asked: &str) -> Answer {
+        self.proxy.gate.refused(&self.sql, asked, refusal);
+        Answer::refusal(refusal, asked)
     }
 
     /// FunctionCall: a call by oid cannot be mediated.
@@ -96,8 +109,7 @@ impl Session {
         self.settle_all().await?;
         let refusal = Refusal::new(RefusalKind::Unsupported, "function calls by oid are not mediated")
             .hint("call the function in a SELECT");
-        self.proxy.gate.refused(&self.sql, "", &refusal);
-        Err(Answer::refusal(&refusal, "").into())
+        Err(self.refused(&refusal, "").into())
     }
 
     /// A text without statements.
@@ -108,7 +120,12 @@ impl Session {
                 front::query(&mut link.out, "").map_err(|_| End::StoreGone)?;
                 link.cache.forget_unnamed();
                 let segment = self.next_segment();
-                self.queue.push_back(Expected::Simple(Simple { permits: Vec::new(), rows: 0, segment }));
+                self.queue.push_back(Expected::Simple(Simple {
+                    permits: Vec::new(),
+                    rows: 0,
+                    by_parts: false,
+                    segment,
+                }));
             }
             _ => {
                 back::write_plain(&mut self.client.out, Plain::EmptyQuery);

@@ -9,6 +9,7 @@ use gate::{Decided, Outcome, SqlDecision, SqlPermit};
 
 use crate::back;
 use crate::frame::{Frame, FrameError};
+use crate::hidden;
 use crate::settings::Reading;
 
 /// What a client has given names to. The empty name is one too.
@@ -75,6 +76,8 @@ pub(crate) struct Prepared {
     pub decision: Arc<SqlDecision>,
     /// What the store has to know to run it.
     pub key: Key,
+    /// The types of its parameters as the client has declared them.
+    types: Arc<[u32]>,
     /// The columns that the client has been told.
     columns: Arc<OnceLock<Columns>>,
 }
@@ -84,16 +87,18 @@ impl Prepared {
     pub(crate) fn new(decision: Arc<SqlDecision>, types: Arc<[u32]>, reading: Option<&Reading>) -> Self {
         let text = text_of(&decision);
         let sense = Sense::of(&text, reading);
-        Self { decision, key: Key::new(text, types, sense), columns: Arc::default() }
+        let key = Key::new(text, hidden::types(decision.statements.first(), &types), sense);
+        Self { decision, key, types, columns: Arc::default() }
     }
 
     /// The same statement decided anew. Its columns are those of before where it is the same to the store.
     pub(crate) fn renewed(&self, decision: Arc<SqlDecision>) -> Self {
         let text = text_of(&decision);
         let sense = self.key.sense.now(&text, self.key.sense.reading());
-        let key = Key::new(text, Arc::clone(&self.key.types), sense);
+        let types = hidden::types(decision.statements.first(), &self.types);
+        let key = Key::new(text, types, sense);
         let columns = if key == self.key { Arc::clone(&self.columns) } else { Arc::default() };
-        Self { decision, key, columns }
+        Self { decision, key, types: Arc::clone(&self.types), columns }
     }
 
     /// The same statement, for a store that reads it by these settings now.
@@ -103,7 +108,8 @@ impl Prepared {
             return self;
         }
         let key = Key::new(Arc::clone(&self.key.text), Arc::clone(&self.key.types), sense);
-        Arc::new(Self { decision: Arc::clone(&self.decision), key, columns: Arc::clone(&self.columns) })
+        let (decision, types) = (Arc::clone(&self.decision), Arc::clone(&self.types));
+        Arc::new(Self { decision, key, types, columns: Arc::clone(&self.columns) })
     }
 
     pub(crate) fn decided(&self) -> Option<&Decided> {

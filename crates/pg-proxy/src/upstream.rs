@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use access::quote;
 use bytes::{Bytes, BytesMut};
+use gate::SqlPermit;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,7 +20,7 @@ use crate::frame::{Back, BackFrames, Frame, FrameError, ReadError};
 use crate::scram::{MECHANISM, MECHANISM_PLUS};
 use crate::startup::CancelKey;
 use crate::tls::{ClientTls, Stream};
-use crate::{front, tls};
+use crate::{front, hidden, tls};
 
 /// The most work that a store may ask for one login: 250 times what Postgres asks by itself.
 const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
@@ -216,7 +217,22 @@ impl Upstream {
     pub async fn query(&mut self, text: &str) -> Result<Rows, UpstreamError> {
         let mut out = BytesMut::new();
         front::query(&mut out, text)?;
-        self.send(&out).await?;
+        self.rows_of(&out).await
+    }
+
+    /// The same for a statement that was permitted.
+    ///
+    /// # Errors
+    /// When the store says no, or the connection fails.
+    pub async fn run(&mut self, permit: &SqlPermit) -> Result<Rows, UpstreamError> {
+        let mut out = BytesMut::new();
+        hidden::query(&mut out, std::slice::from_ref(permit))?;
+        self.rows_of(&out).await
+    }
+
+    /// What comes back until the store is idle again.
+    async fn rows_of(&mut self, asked: &[u8]) -> Result<Rows, UpstreamError> {
+        self.send(asked).await?;
         let (mut rows, mut failed) = (Rows::default(), None);
         let mut held = BytesMut::new();
         loop {
@@ -237,7 +253,7 @@ impl Upstream {
                     b'C' if !held.is_empty() => rows.bytes = held.split().freeze(),
                     b'E' => failed = Some(StoreError::of(&frame)),
                     b'Z' => break,
-                    b'C' | b'I' | b'N' | b'S' | b'A' => {}
+                    b'C' | b'I' | b'N' | b'S' | b'A' | b'1' | b'2' | b'n' => {}
                     other => return Err(UpstreamError::Unexpected(other)),
                 },
             }

@@ -17,6 +17,8 @@ use crate::policy::{Block, Expression, FieldLine, Policy, Rule, RuleKind, ShowKe
 /// A policy that is typed against the catalogues of its stores: ready to decide.
 #[derive(Debug, Clone, Default)]
 pub struct Bound {
+    /// Whether the policy declares that callers have a purpose, for which hashes are then made.
+    pub(crate) has_purpose: bool,
     pub(crate) stores: HashMap<Arc<str>, HashMap<RelationName, Relation>>,
     /// The relations that have an entry, and are closed.
     pub(crate) closed: HashMap<Arc<str>, HashSet<RelationName>>,
@@ -103,7 +105,8 @@ impl Policy {
     /// nothing, a restrict or a deny that cannot be typed closes its relation, and each is told.
     #[must_use]
     pub fn bind(&self, catalogs: &[Arc<Catalog>]) -> (Bound, Vec<Diagnostic>) {
-        let mut bound = Bound::default();
+        let has_purpose = self.schema.get("purpose").is_some();
+        let mut bound = Bound { has_purpose, ..Bound::default() };
         let mut told = Vec::new();
         let mut children = Vec::new();
         for block in &self.blocks {
@@ -265,22 +268,22 @@ impl<'a> Binder<'a> {
 
     fn shown(&mut self, rule: &Rule, column: &Column, field: &FieldLine) -> Shown {
         if let Some(line) = own_line(rule, &column.name, &field.class) {
-            return self.fit(&line.mask, column, &line.place);
+            return self.fit(&line.mask, column, &field.class, &line.place);
         }
         let (mask, place) = self.policy.masks.of(&field.class)?;
         let place = place.unwrap_or(&field.place);
         self.flag_null(mask, column, place);
         // A default that does not fit is no rule's fault: the field alone is hidden.
-        mask.fit(column, self.catalog).unwrap_or_else(|why| {
+        mask.fit(column, &field.class, self.catalog).unwrap_or_else(|why| {
             let misfit = self.misfit(place, column, &why);
             self.told.push(misfit.help("the field is hidden where no rule shows it otherwise"));
             None
         })
     }
 
-    fn fit(&mut self, mask: &Written, column: &Column, place: &Place) -> Shown {
+    fn fit(&mut self, mask: &Written, column: &Column, class: &str, place: &Place) -> Shown {
         self.flag_null(mask, column, place);
-        mask.fit(column, self.catalog).unwrap_or_else(|why| {
+        mask.fit(column, class, self.catalog).unwrap_or_else(|why| {
             self.untyped = true;
             self.told.push(self.misfit(place, column, &why));
             None
@@ -313,7 +316,7 @@ impl<'a> Binder<'a> {
             .show
             .iter()
             .filter(covers)
-            .map(|line| line.mask.fit(column, self.catalog).unwrap_or(Some(Mask::Nullify)))
+            .map(|line| line.mask.fit(column, &field.class, self.catalog).unwrap_or(Some(Mask::Nullify)))
             .collect();
         caps.map_or(Cap::Hidden, Cap::AtMost)
     }

@@ -44,6 +44,9 @@ impl Bound {
         guards.rules.dedup();
         guards.relations.sort_by(|one, other| one.relation.cmp(&other.relation));
         guards.relations.dedup_by(|one, other| one.relation == other.relation);
+        if self.has_purpose {
+            mask::for_purpose(&mut guards, caller);
+        }
         Ok(guards)
     }
 

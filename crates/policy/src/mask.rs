@@ -1,12 +1,14 @@
 //! What a cell can show, in one order from most to least revealing, and what is left of a mask under caps.
 
 mod constant;
+mod hash;
 mod order;
 
 use std::sync::Arc;
 
 use access::{Catalog, Column, FieldType, Mask};
 
+pub(crate) use hash::for_purpose;
 pub(crate) use order::{capped, order};
 
 /// How many characters `partial` may keep at an end.
@@ -19,6 +21,7 @@ pub(crate) enum Written {
     Shape,
     Partial { first: u32, last: u32, fill: char },
     Email { domain_only: bool },
+    Hash,
     Constant(Arc<str>),
     Nullify,
     Hide,
@@ -28,11 +31,11 @@ pub(crate) enum Written {
 pub(crate) type Shown = Option<Mask>;
 
 impl Written {
-    /// The mask over this column.
+    /// The mask over this column, which is of this class.
     ///
     /// # Errors
     /// Says why it does not fit the column's type.
-    pub(crate) fn fit(&self, column: &Column, catalog: &Catalog) -> Result<Shown, String> {
+    pub(crate) fn fit(&self, column: &Column, class: &str, catalog: &Catalog) -> Result<Shown, String> {
         let field = catalog.field_type(column.type_oid);
         let mask = match self {
             Self::Hide => return Ok(None),
@@ -42,6 +45,7 @@ impl Written {
             Self::Shape | Self::Partial { .. } | Self::Email { .. } if field != FieldType::Text => {
                 return Err(format!("`{self}` fits text, and this is {field}"));
             }
+            Self::Hash => hash::hash(class, column, catalog)?,
             Self::Shape => Mask::Shape,
             Self::Partial { first, last, fill } => Mask::Partial { first: *first, last: *last, fill: *fill },
             Self::Email { domain_only } => Mask::Email { domain_only: *domain_only },
@@ -58,6 +62,7 @@ impl std::fmt::Display for Written {
             Self::Partial { first, last, fill } => partial(f, *first, *last, *fill),
             Self::Email { domain_only: false } => f.write_str("email"),
             Self::Email { domain_only: true } => f.write_str("{email: domain}"),
+            Self::Hash => f.write_str("hash"),
             Self::Constant(text) => write!(f, "{{constant: {text}}}"),
             Self::Nullify => f.write_str("nullify"),
             Self::Hide => f.write_str("hide"),
@@ -80,6 +85,7 @@ pub(crate) fn show(mask: &Mask) -> String {
         Mask::Shape => Written::Shape,
         Mask::Partial { first, last, fill } => Written::Partial { first: *first, last: *last, fill: *fill },
         Mask::Email { domain_only } => Written::Email { domain_only: *domain_only },
+        Mask::Hash(_) => Written::Hash,
         Mask::Constant(value) => Written::Constant(value.to_string().into()),
         Mask::Nullify => Written::Nullify,
     }

@@ -41,6 +41,11 @@ impl<'m> Build<'m> {
         self.cast(self.string(text), "text")
     }
 
+    /// `$number`.
+    pub(crate) fn parameter(&self, number: i32) -> Made<'m> {
+        self.0.make_param_ref(number).uncast()
+    }
+
     /// A small whole number.
     pub(crate) fn integer(&self, number: u32) -> Made<'m> {
         self.cast(self.string(&number.to_string()), "int4")

@@ -13,6 +13,7 @@ use pg_raw_parse::{Node, NodeMut, nodes};
 
 use crate::analyze::Mention;
 use crate::build::Build;
+use crate::hidden::Hidden;
 use crate::lower;
 use crate::views_closed::widened;
 
@@ -96,6 +97,7 @@ pub(crate) struct Apply<'m, 'a> {
     pub(crate) guards: &'a Guards,
     pub(crate) mentions: &'a [Mention],
     pub(crate) catalog: &'a Catalog,
+    pub(crate) hidden: &'a Hidden,
     /// The first change that could not be made: then the statement is refused.
     pub(crate) failed: Option<Refusal>,
 }
@@ -112,13 +114,15 @@ impl<'m> Apply<'m, '_> {
         let all = in_view.then(|| widened(guard, relation));
         let guard = all.as_ref().unwrap_or(guard);
         let used = |name: &str| used.contains(name);
-        let query = match lower::guard_select(self.mem, guard, relation, !range.inh, self.catalog, used) {
-            Ok(query) => query,
-            Err(refusal) => {
-                self.failed.get_or_insert(refusal);
-                return None;
-            }
-        };
+        let query =
+            match lower::guard_select(self.mem, guard, relation, !range.inh, self.catalog, self.hidden, used)
+            {
+                Ok(query) => query,
+                Err(refusal) => {
+                    self.failed.get_or_insert(refusal);
+                    return None;
+                }
+            };
         let mut subselect = self.mem.make_node::<nodes::RangeSubselect>();
         let mut edit = subselect.as_mut();
         edit.set_subquery(query.uncast());

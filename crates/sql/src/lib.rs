@@ -25,6 +25,7 @@ mod figure;
 mod forward;
 mod from;
 mod grouping;
+mod hidden;
 mod lists;
 mod lower;
 mod names;
@@ -48,6 +49,7 @@ mod views_open;
 
 pub use compare::is_pattern;
 pub use forward::{Forwarded, forward, set_statement, show_path};
+pub use hidden::Hidden;
 pub use names::Session;
 pub use parse::{Batch, Limits, parse};
 pub use print::{Printed, Rewritten, print};

@@ -4,6 +4,7 @@
 //! (sql-mediation: a guard that fails closes the table for all, and tells). Values become typed literals through
 //! [`types::literal`] alone: a string constant of the tree under a cast, never spliced text.
 
+mod hash;
 mod mask;
 mod predicate;
 mod types;
@@ -15,6 +16,7 @@ use pg_raw_parse::{ConstValue, Node, nodes, raw};
 use self::mask::Subject;
 use self::types::{TypeSpec, modifiers};
 use crate::build::Build;
+use crate::hidden::Hidden;
 
 /// `pg_catalog."default"`.
 const DEFAULT_COLLATION: u32 = 100;
@@ -29,9 +31,10 @@ pub(crate) fn guard_select<'m>(
     relation: &Relation,
     only: bool,
     catalog: &Catalog,
+    hidden: &Hidden,
     used: impl Fn(&str) -> bool,
 ) -> Result<Unique<'m, &'m nodes::SelectStmt>, Refusal> {
-    let lower = Lower { build: Build(mem), relation, catalog };
+    let lower = Lower { build: Build(mem), relation, catalog, hidden };
     let mut targets = Vec::with_capacity(guard.columns.len());
     for guarded in guard.columns.iter().filter(|guarded| used(&guarded.name)) {
         let Some(column) = relation.column(&guarded.name) else { continue };
@@ -65,6 +68,7 @@ struct Lower<'m, 'a> {
     build: Build<'m>,
     relation: &'a Relation,
     catalog: &'a Catalog,
+    hidden: &'a Hidden,
 }
 
 type Made<'m> = Unique<'m, Node<'m>>;

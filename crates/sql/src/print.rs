@@ -6,6 +6,7 @@ use access::{Refusal, RefusalKind};
 use pg_raw_parse::make::owned;
 use pg_raw_parse::{Owned, StmtList, nodes};
 
+use crate::hidden::Hidden;
 use crate::parens::{BPCHAR_MARK, parenthesise};
 use crate::{ffi, on_stack, parse};
 
@@ -15,6 +16,7 @@ pub struct Rewritten {
     pub(crate) patterns: Vec<u16>,
     /// How much text it was made of, views included: what the stack has to fit.
     pub(crate) text_len: usize,
+    pub(crate) hidden: Hidden,
 }
 
 impl Rewritten {
@@ -23,6 +25,12 @@ impl Rewritten {
     #[must_use]
     pub fn patterns(&self) -> &[u16] {
         &self.patterns
+    }
+
+    /// The parameters that are appended to those of the client.
+    #[must_use]
+    pub fn hidden(&self) -> &Hidden {
+        &self.hidden
     }
 }
 
@@ -36,6 +44,7 @@ impl fmt::Debug for Rewritten {
 pub struct Printed {
     text: String,
     tree: Owned<StmtList>,
+    pub(crate) hidden: Hidden,
 }
 
 impl Printed {
@@ -55,7 +64,12 @@ impl Printed {
 impl Printed {
     /// A text as if it had been printed.
     pub(crate) fn read(text: &str) -> Self {
-        Self { text: text.to_owned(), tree: parse::read(text).expect(text) }
+        Self::read_with(text, &Hidden::default())
+    }
+
+    /// The same with keys.
+    pub(crate) fn read_with(text: &str, hidden: &Hidden) -> Self {
+        Self { text: text.to_owned(), tree: parse::read(text).expect(text), hidden: hidden.clone() }
     }
 }
 
@@ -70,7 +84,8 @@ impl fmt::Debug for Printed {
 /// # Errors
 /// A statement whose text does not read back as the tree that was meant.
 pub fn print(rewritten: &Rewritten) -> Result<Printed, Refusal> {
-    on_stack(rewritten.text_len, || print_tree(&rewritten.tree))
+    let printed = on_stack(rewritten.text_len, || print_tree(&rewritten.tree))?;
+    Ok(Printed { hidden: rewritten.hidden.clone(), ..printed })
 }
 
 /// The same for a tree that needed no rewriting.
@@ -85,7 +100,7 @@ pub(crate) fn print_tree(tree: &nodes::RawStmt) -> Result<Printed, Refusal> {
     let text = printed.as_str().replace(BPCHAR_MARK, "bpchar");
     let read_back = on_stack(text.len(), || parse::read(&text)).map_err(|_| unprintable())?;
     match read_back.iter().collect::<Vec<_>>()[..] {
-        [only] if ffi::same(only, tree) => Ok(Printed { text, tree: read_back }),
+        [only] if ffi::same(only, tree) => Ok(Printed { text, tree: read_back, hidden: Hidden::default() }),
         _ => Err(unprintable()),
     }
 }

@@ -11,6 +11,7 @@ use pg_raw_parse::{Node, nodes};
 use crate::analyze::{Analyzer, Place};
 use crate::depth::is_deeper_than;
 use crate::edits::Apply;
+use crate::hidden::Hidden;
 use crate::on_stack;
 use crate::print::Rewritten;
 use crate::scope::Scope;
@@ -29,6 +30,8 @@ pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal>
 
 fn rewrite_on_stack(scope: &Scope<'_>, guards: &Guards, text_len: usize) -> Result<Rewritten, Refusal> {
     let mut patterns = Vec::new();
+    let declared = scope.session.parameters.len();
+    let hidden = Hidden::of(guards, scope.statement.raw(), declared)?;
     let tree = try_owned(|mem| {
         let mut copy = mem.make_unique(scope.statement.raw());
         let openings = views_open::open(mem, scope, guards, &mut copy, query)?;
@@ -43,7 +46,8 @@ fn rewrite_on_stack(scope: &Scope<'_>, guards: &Guards, text_len: usize) -> Resu
         analyzer.select(select, Place::Top)?;
         let Analyzer { edits, mentions, views, .. } = &analyzer;
         patterns.clone_from(&analyzer.patterns);
-        let mut apply = Apply { mem, edits, mentions, guards, catalog: scope.catalog, failed: None };
+        let catalog = scope.catalog;
+        let mut apply = Apply { mem, edits, mentions, guards, catalog, hidden: &hidden, failed: None };
         apply.transform_raw_stmt(copy.as_mut());
         if let Some(refusal) = apply.failed {
             return Err(refusal);
@@ -53,7 +57,8 @@ fn rewrite_on_stack(scope: &Scope<'_>, guards: &Guards, text_len: usize) -> Resu
         }
         Ok(copy)
     })?;
-    Ok(Rewritten { tree, patterns, text_len })
+    let hidden = hidden.used_by(&tree)?;
+    Ok(Rewritten { tree, patterns, hidden, text_len })
 }
 
 /// Views that were opened make a statement deeper than its text was.

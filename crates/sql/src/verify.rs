@@ -12,6 +12,7 @@ use pg_raw_parse::raw::SQLValueFunctionOp;
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, list::NodeList, nodes};
 
+use crate::hidden::Hidden;
 use crate::lists::{self, Lists};
 use crate::print::Printed;
 use crate::{ffi, lower, on_stack, unnest, views_closed};
@@ -30,7 +31,7 @@ pub fn verify(printed: &Printed, guards: &Guards, catalog: &Catalog) -> Result<(
     };
     let lists = lists::of_server(catalog)?;
     let names = Names { here: Vec::new(), outer: None };
-    let verifier = Verifier { guards, catalog, lists };
+    let verifier = Verifier { guards, catalog, lists, hidden: &printed.hidden };
     on_stack(printed.text().len(), || verifier.select(select, &names))
 }
 
@@ -50,6 +51,7 @@ struct Verifier<'v> {
     guards: &'v Guards,
     catalog: &'v Catalog,
     lists: &'static Lists,
+    hidden: &'v Hidden,
 }
 
 impl Verifier<'_> {
@@ -98,6 +100,9 @@ impl Verifier<'_> {
             }
             Node::A_Expr(expression) => check_operator(expression.name()).map(|()| Recurse::Yes),
             Node::SubLink(link) => check_operator(link.oper_name()).map(|()| Recurse::Yes),
+            Node::ParamRef(parameter) if self.hidden.holds(parameter.number) => {
+                Err(unproven("a key outside its guard"))
+            }
             Node::SortBy(sort) => check_operator(sort.use_op()).map(|()| Recurse::Yes),
             node if reads_nothing_itself(node) => Ok(Recurse::Yes),
             _ => Err(unproven("a form that is not known")),
@@ -130,8 +135,9 @@ impl Verifier<'_> {
         let hides = |name: &&str| guard.columns.iter().all(|column| &*column.name != *name);
         let guard = if shown.iter().any(hides) { &all } else { guard };
         let used = |name: &str| shown.contains(&name);
+        let (only, catalog, hidden) = (!range.inh, self.catalog, self.hidden);
         let expected =
-            try_owned(|mem| lower::guard_select(mem, guard, relation, !range.inh, self.catalog, used))?;
+            try_owned(|mem| lower::guard_select(mem, guard, relation, only, catalog, hidden, used))?;
         let equal = ffi::same_node(Node::SelectStmt(select), Node::SelectStmt(&expected));
         if equal && has_shape_of(select, &shown, guard, relation) {
             Ok(())
@@ -412,8 +418,16 @@ mod tests {
         let (catalog, guards) = (catalog(), guards());
         let relation = catalog.relation(&RelationName::new("public", relation)).unwrap();
         let tree = owned(|mem| {
-            let select =
-                lower::guard_select(mem, &guards.relations[0], relation, false, &catalog, |_| true).unwrap();
+            let select = lower::guard_select(
+                mem,
+                &guards.relations[0],
+                relation,
+                false,
+                &catalog,
+                &Hidden::default(),
+                |_| true,
+            )
+            .unwrap();
             mem.make_raw_stmt(select.uncast())
         });
         print_tree(&tree).unwrap().text().to_owned()
@@ -442,6 +456,41 @@ mod tests {
         ] {
             assert_eq!(verified(&text), Ok(()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_stays_in_its_guard() {
+        let (catalog, mut guards) = (catalog(), guards());
+        let key = access::HashKey { root: "pii".into(), purpose: None };
+        let hash = Cell::always(Mask::Hash(key.clone()));
+        guards.relations[0].columns[1] = GuardedColumn { name: "name".into(), cell: hash };
+        let asked = crate::parse::read("SELECT $1").unwrap();
+        let hidden = Hidden::of(&guards, asked.first().unwrap(), 0).unwrap();
+        let relation = catalog.relation(&RelationName::new("public", "t")).unwrap();
+        let tree = owned(|mem| {
+            let select =
+                lower::guard_select(mem, &guards.relations[0], relation, false, &catalog, &hidden, |_| true);
+            mem.make_raw_stmt(select.unwrap().uncast())
+        });
+        let guard = print_tree(&tree).unwrap().text().to_owned();
+        let verified =
+            |text: &str, hidden: &Hidden| verify(&Printed::read_with(text, hidden), &guards, &catalog);
+        let right = format!("SELECT *, $1 FROM ({guard}) t");
+        assert_eq!(verified(&right, &hidden), Ok(()), "{right}");
+        for wrong in [
+            format!("SELECT $2 FROM ({guard}) t"),
+            format!("SELECT * FROM ({guard}) t WHERE $3 IS NOT NULL"),
+            format!("SELECT * FROM ({guard}) t LIMIT $4"),
+            right.replace("$2", "$1"),
+            right.replace("$3", "$2"),
+            right.replace("$2", "''"),
+        ] {
+            assert!(verified(&wrong, &hidden).is_err(), "{wrong}");
+        }
+        let other = access::HashKey { root: "billing".into(), purpose: None };
+        guards.relations[0].columns[1].cell = Cell::always(Mask::Hash(other));
+        let printed = Printed::read_with(&right, &hidden);
+        assert!(verify(&printed, &guards, &catalog).is_err(), "a guard with another key");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod hash;
 mod reload;
 mod serve;
 mod test;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Test(test::Test),
     Explain(explain::Explain),
+    Hash(hash::Hash),
     Reload(reload::Reload),
     Verifier(verifier::Verifier),
     Version(version::Version),
@@ -68,6 +70,7 @@ impl Cli {
             Command::Check(check) => in_runtime(check.run(&self.config)),
             Command::Test(test) => in_runtime(test.run(&self.config)),
             Command::Explain(explain) => in_runtime(explain.run(&self.config)),
+            Command::Hash(hash) => hash.run(&self.config),
             Command::Reload(reload) => reload.run(&self.config),
             Command::Verifier(verifier) => verifier.run(),
             Command::Version(version) => {

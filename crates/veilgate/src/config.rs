@@ -1,6 +1,7 @@
 //! The configuration: one file and the environment, checked as a whole before anything starts.
 
 mod callers;
+mod keys;
 mod reader;
 mod settings;
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use policy::{Diagnostic, Source, document};
 
 pub(crate) use callers::{CallerEntry, Callers, read_callers};
+pub(crate) use keys::{Key, KeyFrom};
 pub(crate) use reader::Environment;
 use reader::Reader;
 
@@ -24,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) admin_socket: PathBuf,
     pub(crate) stores: Vec<Store>,
     pub(crate) limits: Limits,
+    /// The key of the mask `hash`.
+    pub(crate) hash_key: Option<Key>,
 }
 
 /// Where the callers stand.
@@ -153,6 +157,7 @@ fn assemble(reader: &mut Reader<'_>) -> Option<Config> {
     let admin_socket = reader.path(&["admin", "socket"]);
     let stores = stores(reader);
     let limits = limits(reader);
+    let hash_key = keys::hash_key(reader);
     Some(Config {
         policy: policy?,
         callers: callers?,
@@ -161,6 +166,7 @@ fn assemble(reader: &mut Reader<'_>) -> Option<Config> {
         admin_socket: admin_socket?,
         stores: stores?,
         limits: limits?,
+        hash_key: hash_key?,
     })
 }
 

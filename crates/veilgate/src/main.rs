@@ -5,6 +5,7 @@ mod command;
 mod config;
 mod error;
 mod gateway;
+mod keys;
 mod output;
 mod reload;
 mod telemetry;

@@ -1,15 +1,16 @@
-//! A reload: policy and callers are read again and hold together, or what held before stays, loudly.
+//! A reload: policy, callers and keys are read again and hold together, or what held before stays, loudly.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gate::HashKeys;
 use pg_proxy::Proxy;
 use policy::Diagnostic;
 use tokio::sync::watch;
 
 use crate::config::{self, Callers};
 use crate::error::Error;
-use crate::gateway;
+use crate::{gateway, keys};
 
 /// Reloads what can change under open sessions. Everything else of the configuration holds from the next start on.
 #[derive(Debug)]
@@ -64,10 +65,10 @@ impl Reloader {
 
     fn read_and_swap(&self) -> Result<Reloaded, Error> {
         let gate = &self.proxy.gate;
-        let (policy, callers) = self.read()?;
+        let (policy, callers, hash_keys) = self.read()?;
         let logins = gateway::logins(&callers)?;
         gate.log().reopen().map_err(|error| Error::Message(error.to_string()))?;
-        let warnings = gate.reload(policy, Some(gateway::identities(&callers)));
+        let warnings = gate.reload_all(policy, gateway::identities(&callers), hash_keys);
         self.proxy.logins.store(Arc::new(logins));
         Ok(Reloaded {
             revision: gate.revision(),
@@ -77,11 +78,14 @@ impl Reloader {
         })
     }
 
-    /// Both are read before either is refused, so that all errors come at once.
-    fn read(&self) -> Result<(policy::Policy, Callers), Error> {
+    /// All are read before any is refused, so that all errors come at once.
+    fn read(&self) -> Result<(policy::Policy, Callers, Option<Arc<HashKeys>>), Error> {
         let config = config::load(&self.config_file)?;
         match (gateway::policy(&config.policy), gateway::callers(&config)) {
-            (Ok(policy), Ok(callers)) => Ok((policy, callers)),
+            (Ok(policy), Ok(callers)) => {
+                let hash_keys = keys::for_policy(&config, &policy)?;
+                Ok((policy, callers, hash_keys))
+            }
             (policy, callers) => {
                 let errors = policy.err().into_iter().chain(callers.err()).flatten();
                 Err(Error::Diagnostics(errors.collect()))

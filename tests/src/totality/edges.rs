@@ -180,7 +180,11 @@ fn texts() -> Vec<Edge> {
         edge.values.retain(|value| value.chars().count() <= 8);
         edge.values.push("12345678".to_owned());
     }
-    vec![all, folded, fixed, short, domain]
+    // Wide enough for a token.
+    let padded = Edge { declared: "char(20)", base: "char(20)", kind: Kind::Char(20), ..fixed.clone() };
+    let wide =
+        Edge { declared: "varchar(16)", base: "varchar(16)", kind: Kind::Varchar(16), ..short.clone() };
+    vec![all, folded, fixed, short, domain, padded, wide]
 }
 
 fn moments() -> Vec<Edge> {

@@ -7,11 +7,12 @@ use access::{Catalog, Cell, Guard, GuardedColumn, Guards, Predicate, RelationNam
 use pg_proxy::upstream::{Password, UpstreamConfig};
 use testkit::Postgres;
 use testkit::postgres::GATEWAY;
-use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use super::Bytes;
 use super::edges::Edge;
+use super::hashes;
 
 /// Settings that a session may have.
 pub(super) const SETTINGS: [&str; 4] = [
@@ -131,7 +132,10 @@ impl Shop {
             Ok(statement) => statement,
             Err(error) => failed(error),
         };
-        let rows = match self.client.query(&statement, &[]).await {
+        let blocks = hashes::blocks();
+        let keys: [&(dyn ToSql + Sync); 2] = [&blocks[0], &blocks[1]];
+        let keys = if statement.params().is_empty() { &[][..] } else { &keys[..] };
+        let rows = match self.client.query(&statement, keys).await {
             Ok(rows) => rows,
             Err(error) => failed(error),
         };

@@ -5,6 +5,7 @@ mod catalog;
 mod extended;
 mod frame;
 mod gateway;
+mod hidden;
 mod hostile;
 mod parity;
 mod policy;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gate::Gate;
+use gate::{Gate, HashKeys};
 use policy::{Policy, Source};
 
 use crate::catalog;
@@ -18,7 +18,13 @@ pub(super) async fn gate(config: &UpstreamConfig) -> Arc<Gate> {
     let (gate, diagnostics) =
         Gate::new(policy("clear"), vec![Arc::new(catalog)], log, sql::Limits::default());
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    Arc::new(gate)
+    Arc::new(gate.with_hash_keys(Some(Arc::new(hash_keys()))))
+}
+
+/// The keys of hashes.
+pub(super) fn hash_keys() -> HashKeys {
+    let secret = b"0123456789abcdef0123456789abcdef".to_vec();
+    HashKeys::new([(1, secret.into())], 1).unwrap()
 }
 
 /// The policy in which `word` has this mask.

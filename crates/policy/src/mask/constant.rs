@@ -87,7 +87,7 @@ mod tests {
                 collation: 0,
             };
             assert_eq!(
-                Written::Constant(text.into()).fit(&column, &catalog).is_ok(),
+                Written::Constant(text.into()).fit(&column, "pii", &catalog).is_ok(),
                 fits,
                 "{text} in {oid}"
             );

@@ -13,8 +13,9 @@ fn line(mask: &Mask) -> u8 {
         Mask::Shape => 1,
         Mask::Partial { .. } => 2,
         Mask::Email { .. } => 3,
-        Mask::Constant(_) => 4,
-        Mask::Nullify => 5,
+        Mask::Hash(_) => 4,
+        Mask::Constant(_) => 5,
+        Mask::Nullify => 6,
     }
 }
 
@@ -31,7 +32,7 @@ fn kept(mask: &Mask) -> u64 {
         Mask::Partial { first, last, .. } => u64::from(*first) + u64::from(*last),
         Mask::Email { domain_only } => u64::from(!domain_only),
         Mask::Constant(value) => u64::try_from(value.to_string().chars().count()).unwrap_or(u64::MAX),
-        Mask::Clear | Mask::Shape | Mask::Nullify => 0,
+        Mask::Clear | Mask::Shape | Mask::Hash(_) | Mask::Nullify => 0,
     }
 }
 
@@ -57,7 +58,7 @@ pub(crate) fn capped<'a>(mask: &'a Mask, caps: &[&'a Mask]) -> Mask {
 
 #[cfg(test)]
 mod tests {
-    use access::Value;
+    use access::{HashKey, Value};
 
     use super::*;
 
@@ -80,6 +81,7 @@ mod tests {
             partial(0, 0),
             Mask::Email { domain_only: false },
             Mask::Email { domain_only: true },
+            Mask::Hash(HashKey { root: "pii".into(), purpose: None }),
             text("long"),
             text("a"),
             text("b"),
@@ -94,7 +96,7 @@ mod tests {
         masks.sort_by(order);
         let position = |mask: &Mask| masks.iter().position(|other| other == mask).unwrap();
         for (left, right) in
-            [(0, 1), (1, 2), (2, 5), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10), (10, 11), (11, 12)]
+            [(0, 1), (1, 2), (2, 5), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10), (10, 11), (11, 12), (12, 13)]
         {
             assert!(position(&ordered()[left]) < position(&ordered()[right]), "{left} {right}");
         }

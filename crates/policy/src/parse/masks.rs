@@ -5,11 +5,10 @@ use crate::document::{Kind, Node, Scalar};
 use crate::mask::{KEPT_MAX, Written};
 use crate::policy::{BUILT_IN, MaskLine};
 
-const WORDS: [&str; 5] = ["clear", "shape", "email", "nullify", "hide"];
+const WORDS: [&str; 6] = ["clear", "shape", "email", "hash", "nullify", "hide"];
 const MAPPINGS: [&str; 5] = ["partial", "first", "last", "email", "constant"];
 /// Masks of the language that come later.
-const LATER: [&str; 9] =
-    ["hash", "withheld", "json", "array", "date_trunc", "bucket", "tokenize", "noise", "regex"];
+const LATER: [&str; 8] = ["withheld", "json", "array", "date_trunc", "bucket", "tokenize", "noise", "regex"];
 
 impl Reader<'_> {
     pub(super) fn masks(&mut self, value: &Node, draft: &mut Draft) {
@@ -62,6 +61,7 @@ impl Reader<'_> {
             "clear" => Some(Written::Clear),
             "shape" => Some(Written::Shape),
             "email" => Some(Written::Email { domain_only: false }),
+            "hash" => Some(Written::Hash),
             "nullify" => Some(Written::Nullify),
             "hide" => Some(Written::Hide),
             _ => self.unknown_mask(word, &WORDS),

@@ -32,6 +32,7 @@ impl<'m> Lower<'m, '_> {
                 let ty = if zoned { "timestamptz" } else { "" };
                 build.case(vec![(present, build.string(&written(value, ty)))], None)
             }
+            Mask::Hash(key) => self.hash(subject, key)?,
             Mask::Shape | Mask::Partial { .. } | Mask::Email { .. } => {
                 self.text_mask(&self.text_of(subject), mask)?
             }
@@ -46,7 +47,9 @@ impl<'m> Lower<'m, '_> {
             Mask::Partial { first, last, fill } => Ok(self.partial(text, *first, *last, *fill)),
             Mask::Email { domain_only } => Ok(self.email(text, *domain_only)),
             Mask::Shape => Ok(self.shape(text)),
-            Mask::Clear | Mask::Nullify | Mask::Constant(_) => Err(unlowered("a mask of texts")),
+            Mask::Clear | Mask::Nullify | Mask::Constant(_) | Mask::Hash(_) => {
+                Err(unlowered("a mask of texts"))
+            }
         }
     }
 
@@ -99,7 +102,7 @@ impl<'m> Lower<'m, '_> {
     }
 
     /// The subject as text: of `char(n)` without its trailing blanks.
-    fn text_of(&self, subject: &Subject<'m, '_>) -> Text<'m> {
+    pub(super) fn text_of(&self, subject: &Subject<'m, '_>) -> Text<'m> {
         let value = self.build.cast(self.build.copy(&subject.value), "text");
         Text { value, collated: self.has_own_collation(subject.column) }
     }
@@ -109,7 +112,7 @@ impl<'m> Lower<'m, '_> {
     }
 
     /// The text compared byte by byte: pattern functions fail under a nondeterministic collation.
-    fn bytes(&self, text: &Text<'m>) -> Made<'m> {
+    pub(super) fn bytes(&self, text: &Text<'m>) -> Made<'m> {
         let value = self.text(text);
         if text.collated { self.build.collate(value, "pg_catalog", "C") } else { value }
     }

@@ -8,7 +8,7 @@ use policy::{Bound, Diagnostic, Policy, Severity};
 
 use crate::config::{self, Callers, Config};
 use crate::error::{Error, count};
-use crate::{gateway, output};
+use crate::{gateway, keys, output};
 
 /// Check the policy against itself, the callers, and the live tables of the stores
 ///
@@ -41,6 +41,7 @@ impl Check {
         let (policy, callers) = both(&config)?;
         let mut found = Findings::default();
         found.callers(&policy, &callers);
+        found.keys(&config, &policy);
         if !self.offline {
             let catalogs = found.catalogs(&config).await;
             let (bound, diagnostics) = policy.bind(&catalogs);
@@ -98,6 +99,16 @@ impl Findings {
                     self.error(format_args!("caller `{}` cannot log in{with}: {refusal}", identity.id));
                 }
             }
+        }
+    }
+
+    /// A key that cannot be had, or that there is none where the policy needs it.
+    fn keys(&mut self, config: &Config, policy: &Policy) {
+        match keys::for_policy(config, policy) {
+            Ok(_) => {}
+            Err(Error::Diagnostics(diagnostics)) => self.diagnostics(&diagnostics),
+            Err(Error::Message(message)) => self.error(message),
+            Err(error) => self.error(error),
         }
     }
 

@@ -10,7 +10,7 @@ use gate::{Explained, Gate, SqlSession};
 
 use crate::config::{self, Config, Store};
 use crate::error::Error;
-use crate::{gateway, output};
+use crate::{gateway, keys, output};
 
 /// Explain what a statement of a caller would become, and why
 ///
@@ -44,10 +44,12 @@ impl Explain {
     pub(crate) async fn run(&self, config_file: &Path) -> Result<(), Error> {
         let config = config::load(config_file)?;
         let policy = gateway::policy(&config.policy)?;
+        let hash_keys = keys::for_policy(&config, &policy)?;
         let identity = self.identity(&config)?;
         let store = store(&config, self.store.as_deref())?;
         let catalog = gateway::catalog(&store.name, &gateway::upstream(store)?).await?;
         let (gate, diagnostics) = Gate::new(policy, vec![catalog], Log::memory(), sql::Limits::default());
+        let gate = gate.with_hash_keys(hash_keys);
         for diagnostic in diagnostics {
             output::line(format_args!("{diagnostic}\n"));
         }

@@ -18,7 +18,7 @@ use crate::admin::Admin;
 use crate::config::{self, Config, ListenerTls, Store};
 use crate::error::Error;
 use crate::reload::{self, Reloader};
-use crate::{gateway, tls};
+use crate::{gateway, keys, tls};
 
 /// Serve clients
 ///
@@ -35,6 +35,7 @@ impl Serve {
     pub(crate) async fn run(&self, config_file: &Path) -> Result<(), Error> {
         let config = config::load(config_file)?;
         let policy = gateway::policy(&config.policy)?;
+        let hash_keys = keys::for_policy(&config, &policy)?;
         let callers = gateway::callers(&config)?;
         let stores = upstreams(&config)?;
         let acceptor = acceptor(&config)?;
@@ -42,7 +43,7 @@ impl Serve {
             Log::open(&config.audit, Durability::Os).map_err(|error| Error::Message(error.to_string()))?;
 
         let gate = gate(&config, policy, log.clone()).with_identities(gateway::identities(&callers));
-        let gate = Arc::new(gate);
+        let gate = Arc::new(gate.with_hash_keys(hash_keys));
         let pools = stores.iter().map(|(store, upstream)| pool(store, upstream));
         let logins = gateway::logins(&callers)?;
         let proxy = Arc::new(Proxy::new(Arc::clone(&gate), logins, pools, acceptor, limits(&config)));

@@ -12,7 +12,7 @@ use pg_proxy::upstream::UpstreamConfig;
 use policy::{Expectation, PolicyTest};
 
 use crate::error::{Error, count};
-use crate::{config, gateway, output};
+use crate::{config, gateway, keys, output};
 
 /// Run the tests of the policy
 ///
@@ -30,6 +30,7 @@ impl Test {
     pub(crate) async fn run(&self, config_file: &Path) -> Result<(), Error> {
         let config = config::load(config_file)?;
         let policy = gateway::policy(&config.policy)?;
+        let hash_keys = keys::for_policy(&config, &policy)?;
         let tests: Vec<PolicyTest> = policy.tests().to_vec();
         let mut stores = BTreeMap::new();
         let mut catalogs = Vec::new();
@@ -39,6 +40,7 @@ impl Test {
             stores.insert(store.name.clone(), upstream);
         }
         let (gate, diagnostics) = Gate::new(policy, catalogs, Log::memory(), sql::Limits::default());
+        let gate = gate.with_hash_keys(hash_keys);
         for diagnostic in diagnostics {
             output::line(format_args!("{diagnostic}\n"));
         }
@@ -87,7 +89,7 @@ async fn outcome(gate: &Gate, stores: &BTreeMap<String, UpstreamConfig>, test: &
     };
     let mut rows = Vec::new();
     for permit in permits {
-        match pg_proxy::catalog::run(upstream, permit.text()).await {
+        match pg_proxy::catalog::run(upstream, &permit).await {
             Ok(answer) => {
                 permit.finish(&Outcome::done(answer.len() as u64));
                 rows = answer;

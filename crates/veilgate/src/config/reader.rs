@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
                     path.join("."),
                     kind.noun()
                 );
-                self.error(node.span, message);
+                self.error(drawn(path, node.span), message);
             }
         }
     }
@@ -102,7 +102,9 @@ impl<'a> Reader<'a> {
         if known.contains(&"*") {
             self.names.insert(path.clone(), key.span);
         } else if !known.contains(&key.text.as_str()) {
-            let error = self.source.error(key.span, format!("there is no setting `{}`", path.join(".")));
+            let error = self
+                .source
+                .error(drawn(&path, key.span), format!("there is no setting `{}`", path.join(".")));
             self.errors.push(error.suggest(&key.text, known));
             return;
         }
@@ -127,7 +129,8 @@ impl<'a> Reader<'a> {
                 Found::List(texts, node.span)
             }
             kind @ Kind::Mapping(_) => {
-                self.error(node.span, format!("`{}` is one value, not {}", path.join("."), kind.noun()));
+                let span = drawn(path, node.span);
+                self.error(span, format!("`{}` is one value, not {}", path.join("."), kind.noun()));
                 return;
             }
         };
@@ -254,6 +257,11 @@ impl<'a> Reader<'a> {
         let within = |length: usize| self.names.get(&owned(path.get(..length).unwrap_or_default())).copied();
         (1..path.len()).rev().find_map(within).unwrap_or_default()
     }
+}
+
+/// Where an error is drawn: not where a key may have been written instead of where it is.
+fn drawn(path: &[String], span: Span) -> Span {
+    if path.first().is_some_and(|part| part == "keys") { Span::default() } else { span }
 }
 
 /// The names that can stand where the last part of the path stands.

@@ -124,6 +124,27 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Is("5000"),
         "How often the gateway looks whether the server's tables have changed; a reload looks, too.",
     ),
+    setting(
+        "keys.*.version",
+        Nothing,
+        "The version of the key that is used. Needed where there are several.",
+    ),
+    setting(
+        "keys.*.versions.*.file",
+        Nothing,
+        "A file that holds this version: 32 to 4096 bytes; one line break at its end does not count. It is for the gateway's own user only.",
+    ),
+    setting(
+        "keys.*.versions.*.env",
+        Nothing,
+        "The environment variable that holds this version, in place of a file.",
+    ),
+    setting(
+        "keys.*.versions.*.command",
+        Nothing,
+        "A program with its arguments that prints this version, in place of a file. It runs at each start and reload.",
+    ),
+    setting("hash.key", Nothing, "The key that the mask `hash` uses. Needed where there are several."),
     setting("limits.connections_max", Is("1000"), "Clients at once."),
     setting("limits.login_ms_max", Is("10000"), "How long a client may take to log in."),
     setting(

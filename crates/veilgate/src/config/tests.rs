@@ -166,3 +166,41 @@ fn the_example_is_a_configuration() {
     let text = include_str!("../../../../veilgate.example.yaml");
     read_with(text, &[]).unwrap();
 }
+
+#[test]
+fn a_key_has_versions_and_each_comes_from_one_place() {
+    let with = |keys: &str| format!("{SMALL}{keys}\n");
+    let text = with("keys: {pii: {version: 2, versions: {1: {file: k/1}, 2: {command: [pass, show]}}}}");
+    let key = read_with(&text, &[]).unwrap().hash_key.unwrap();
+    assert_eq!((&*key.name, key.current), ("pii", 2));
+    let command = KeyFrom::Command(vec!["pass".into(), "show".into()]);
+    assert_eq!(key.versions, [(1, KeyFrom::File("/etc/veilgate/k/1".into())), (2, command)]);
+    let two = "{a: {versions: {1: {env: A}}}, b: {versions: {7: {env: B}}}}";
+    let chosen = read_with(&with(&format!("keys: {two}\nhash: {{key: b}}")), &[]).unwrap().hash_key.unwrap();
+    assert_eq!((&*chosen.name, chosen.current), ("b", 7));
+    assert_eq!(read_with(SMALL, &[]).unwrap().hash_key, None);
+
+    for (keys, told) in [
+        (format!("keys: {two}"), "say in `hash.key` which one"),
+        (format!("keys: {two}\nhash: {{key: c}}"), "there is no key `c` under `keys`"),
+        ("hash: {key: c}".into(), "there is no key `c` under `keys`"),
+        ("keys: {a: {versions: {}}}".into(), "key `a` has no version"),
+        (
+            "keys: {a: {versions: {1: {env: A}, 2: {env: B}}}}".into(),
+            "say in `keys.a.version` which one is used",
+        ),
+        ("keys: {a: {version: 3, versions: {1: {env: A}}}}".into(), "key `a` has no version 3"),
+        ("keys: {a: {version: x, versions: {1: {env: A}}}}".into(), "is a whole number above 0, not `x`"),
+        ("keys: {a: {versions: {01: {env: A}}}}".into(), "not `01`"),
+        ("keys: {a: {versions: {1: {env: A, file: b}}}}".into(), "has several sources"),
+        ("keys: {a: {versions: {1: {}}}}".into(), "has no source"),
+        ("keys: {a: {versions: {1: 0123456789abcdef}}}".into(), "is a section with settings of its own"),
+    ] {
+        let found = errors(&with(&keys), &[]);
+        assert!(found.iter().any(|error| error.contains(told)), "{keys}: {found:?}");
+        for error in read_with(&with(&keys), &[]).unwrap_err() {
+            let drawn = error.to_string();
+            assert!(!drawn.contains("0123456789"), "{drawn}");
+        }
+    }
+}
