@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod barrier;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod cases;

@@ -18,12 +18,12 @@ use pg_raw_parse::{Node, nodes, raw};
 
 use crate::barrier;
 use crate::edits::{Edit, Edits};
-use crate::figure::column_name;
-use crate::grouping::Aliases;
+use crate::gates::{Admit, BodyId, Inside, Passing, Placed};
 use crate::lists::{self, Lists, oid};
 use crate::names::Session;
-use crate::range::{Facts, Hazard, Levels, Origin, Seen, Sight, Ty};
-use crate::rows::{check_width, gives_rows, is_count, is_one};
+use crate::range::{AdmitId, Facts, Gates, Hazard, Level, Levels, Origin, Seen, Sight, Site, Ty, take_in};
+use crate::rows::{is_count, is_one};
+use crate::select::is_limited;
 use crate::views_closed::{Views, none_closed};
 
 /// Where a query stands: what its select list is at risk of.
@@ -41,15 +41,34 @@ pub(crate) struct Body {
     pub(crate) columns: Vec<Seen>,
     /// Whether it may have more columns than those.
     pub(crate) open: bool,
-    /// Any part of it that can fail or tell, wherever it stands.
-    pub(crate) hazard: Option<Rc<Hazard>>,
-    /// A filtered relation that it reads, anywhere.
-    pub(crate) filtered: Option<usize>,
+    /// The parts of it that can fail or tell, wherever they stand.
+    pub(crate) hazards: Vec<Hazard>,
+    /// What admits rows of the queries around it, as far as it reads them.
+    pub(crate) gates: Gates,
+    /// Whether it reads a column of a query around it.
+    pub(crate) correlated: bool,
+    /// Whether rows of its own FROM are filtered.
+    pub(crate) filtered: bool,
     /// Whether it gives at most one row, whatever the data.
     pub(crate) single_row: bool,
+    /// Its number, where something may be wanted of it.
+    pub(crate) inside: BodyId,
 }
 
 impl Body {
+    pub(crate) fn new(columns: Vec<Seen>, inside: BodyId) -> Self {
+        Self {
+            columns,
+            open: false,
+            hazards: Vec::new(),
+            gates: Gates::default(),
+            correlated: false,
+            filtered: false,
+            single_row: false,
+            inside,
+        }
+    }
+
     /// Seen from outside, a constant without a type is text, and a number has its own type.
     pub(crate) fn settled(mut self) -> Self {
         for column in &mut self.columns {
@@ -69,17 +88,22 @@ pub(crate) struct Cte {
     pub(crate) name: Arc<str>,
     pub(crate) columns: Rc<Vec<Seen>>,
     pub(crate) open: bool,
-    /// Any part of it that can fail or tell: it runs where the name is read.
-    pub(crate) hazard: Option<Rc<Hazard>>,
-    /// A filtered relation that it reads.
-    pub(crate) filtered: Option<usize>,
+    /// A part of it that can fail or tell: it runs where the name is read.
+    pub(crate) hazard: Option<Hazard>,
+    /// The query that passes up what admits its rows, where some of its own are filtered.
+    pub(crate) inside: Option<BodyId>,
 }
 
 /// What is gathered over one query, its subqueries included.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
-    pub(crate) hazard: Option<Rc<Hazard>>,
-    pub(crate) filtered: Option<usize>,
+    pub(crate) hazards: Vec<Hazard>,
+    /// What admits the rows that are read in it.
+    pub(crate) gates: Gates,
+    /// The levels below this one are of queries around it.
+    pub(crate) base: usize,
+    /// Whether it reads a column of one of those.
+    pub(crate) correlated: bool,
 }
 
 /// One mention of a relation in FROM.
@@ -93,6 +117,8 @@ pub(crate) struct Mention {
     pub(crate) used: HashSet<Arc<str>>,
     /// Whether it stands in an opened view: then all of its columns are there.
     pub(crate) in_view: bool,
+    /// The name of the column that says whether a row is admitted, where a gate needs it.
+    pub(crate) admit: Option<Arc<str>>,
 }
 
 pub(crate) struct Analyzer<'a> {
@@ -114,6 +140,17 @@ pub(crate) struct Analyzer<'a> {
     /// Parameters that are patterns of LIKE.
     pub(crate) patterns: Vec<u16>,
     pub(crate) views: Views,
+    /// Where a gate would stand around what is being read.
+    pub(crate) site: Site,
+    /// What admits the rows of each filtered item.
+    pub(crate) admits: Vec<Admit>,
+    /// Those of each query that is being read.
+    pub(crate) owners: Vec<Vec<AdmitId>>,
+    /// What is wanted of each query.
+    pub(crate) insides: Vec<Inside>,
+    /// Forms that cannot be written where something is wanted.
+    pub(crate) blocked: Vec<(Vec<AdmitId>, Refusal)>,
+    pub(crate) gates: Placed,
     pub(crate) edits: Edits,
 }
 
@@ -144,6 +181,12 @@ impl<'a> Analyzer<'a> {
             repeated: HashSet::new(),
             patterns: Vec::new(),
             views: Views::default(),
+            site: Site::Nowhere,
+            admits: Vec::new(),
+            owners: Vec::new(),
+            insides: Vec::new(),
+            blocked: Vec::new(),
+            gates: Placed::default(),
             edits: Edits::default(),
         })
     }
@@ -159,18 +202,26 @@ impl<'a> Analyzer<'a> {
         select: &nodes::SelectStmt,
         read: impl FnOnce(&mut Self) -> Result<Body, Refusal>,
     ) -> Result<Body, Refusal> {
-        self.parts.push(Part::default());
+        let site = std::mem::replace(&mut self.site, Site::Nowhere);
+        self.parts.push(Part { base: self.levels.0.len(), ..Part::default() });
         self.ctes.push(Vec::new());
+        self.owners.push(Vec::new());
         let body = self.with(select).and_then(|()| read(self));
+        self.site = site;
         self.ctes.pop();
-        let part = self.parts.pop().unwrap_or_default();
+        let own = self.owners.pop().unwrap_or_default();
+        let mut part = self.parts.pop().unwrap_or_default();
+        part.gates.take(&own);
         if let Some(outer) = self.parts.last_mut() {
-            outer.filtered = outer.filtered.or(part.filtered);
-            if outer.hazard.is_none() {
-                outer.hazard.clone_from(&part.hazard);
-            }
+            outer.gates.add_all(&part.gates);
+            take_in(&mut outer.hazards, &part.hazards);
         }
-        body.map(|body| Body { hazard: part.hazard, filtered: part.filtered, ..body })
+        let mut body = body?;
+        for column in &mut body.columns {
+            column.facts.leave(&own);
+        }
+        self.edits.add(select, Edit::Inside(body.inside));
+        Ok(Body { hazards: part.hazards, gates: part.gates, correlated: part.correlated, ..body })
     }
 
     fn with(&mut self, select: &nodes::SelectStmt) -> Result<(), Refusal> {
@@ -188,8 +239,9 @@ impl<'a> Analyzer<'a> {
             };
             let mut columns = renamed(body.columns.clone(), cte.aliascolnames());
             self.search_and_cycle(cte, &mut columns)?;
-            let Body { open, hazard, filtered, .. } = body;
-            self.bring(Cte { name, columns: Rc::new(columns), open, hazard, filtered });
+            let inside = body.filtered.then_some(body.inside);
+            let hazard = body.hazards.into_iter().next();
+            self.bring(Cte { name, columns: Rc::new(columns), open: body.open, hazard, inside });
         }
         Ok(())
     }
@@ -200,7 +252,8 @@ impl<'a> Analyzer<'a> {
         }
     }
 
-    /// A query that may name itself: its columns are those of its first arm, and may hold any filtered row.
+    /// A query that may name itself: its columns are those of its first arm. Its rows have been computed when they are
+    /// read, and so need no gate.
     fn recursive(
         &mut self,
         cte: &nodes::CommonTableExpr,
@@ -217,28 +270,23 @@ impl<'a> Analyzer<'a> {
         }
         self.enclosed(query, |this| {
             let seed = this.select(first, Place::Inner)?.settled();
-            let filtered = if names_only(second, name) {
-                None
-            } else {
-                this.guards.relations.iter().position(|guard| guard.rows.is_some())
-            };
             let mut columns = seed.columns;
-            for column in &mut columns {
-                column.facts.filtered = column.facts.filtered.or(filtered);
-                column.facts.origin = None;
-            }
+            columns.iter_mut().for_each(|column| column.facts.computed());
             let mut named = renamed(columns.clone(), cte.aliascolnames());
             this.search_and_cycle(cte, &mut named)?;
-            let (columns_seen, open, hazard) = (Rc::new(named), seed.open, seed.hazard.clone());
-            this.bring(Cte { name: name.clone(), columns: columns_seen, open, hazard, filtered });
+            let hazard = seed.hazards.first().cloned();
+            let seen = Rc::new(named);
+            this.bring(Cte { name: name.clone(), columns: seen, open: seed.open, hazard, inside: None });
             let step = this.select(second, Place::Inner)?;
             for (column, other) in columns.iter_mut().zip(&step.columns) {
                 column.facts =
                     this.unify(&[&column.facts, &other.facts], "a recursive query over different types");
-                column.facts.filtered = column.facts.filtered.or(filtered);
+                this.note_nowhere(&column.facts.hazards);
+                column.facts.computed();
             }
             none_closed(&columns)?;
-            Ok(Body { columns, open: seed.open, hazard: None, filtered: None, single_row: false })
+            let inside = this.new_inside(Passing::Fence, Vec::new());
+            Ok(Body { open: seed.open, ..Body::new(columns, inside) })
         })
     }
 
@@ -249,13 +297,13 @@ impl<'a> Analyzer<'a> {
         columns: &mut Vec<Seen>,
     ) -> Result<(), Refusal> {
         if let Some(search) = cte.search_clause() {
-            columns.push(Seen { name: text(search.search_seq_column()), facts: Facts::of(Ty::Any) });
+            columns.push(Seen::new(text(search.search_seq_column()), Facts::of(Ty::Any)));
         }
         if let Some(cycle) = cte.cycle_clause() {
             self.expression(cycle.cycle_mark_value())?;
             self.expression(cycle.cycle_mark_default())?;
             for name in [cycle.cycle_mark_column(), cycle.cycle_path_column()] {
-                columns.push(Seen { name: text(name), facts: Facts::of(Ty::Any) });
+                columns.push(Seen::new(text(name), Facts::of(Ty::Any)));
             }
         }
         Ok(())
@@ -274,10 +322,11 @@ impl<'a> Analyzer<'a> {
             self.plain(select, place)?
         };
         for node in [select.limit_offset(), select.limit_count()] {
-            self.expression(node)?;
+            let mut facts = self.expression(node)?;
             if !is_count(node) {
-                self.unsafe_part("LIMIT or OFFSET by an expression", -1);
+                self.make_unsafe(&mut facts, "LIMIT or OFFSET by an expression", -1);
             }
+            self.note_nowhere(&facts.hazards);
         }
         body.single_row |= is_one(select);
         self.nothing_closed(select, &body, before)?;
@@ -288,14 +337,27 @@ impl<'a> Analyzer<'a> {
         let (Some(left), Some(right)) = (select.larg(), select.rarg()) else {
             return Err(unsupported("this set operation", -1));
         };
+        let is_list = |arm: &nodes::SelectStmt| !arm.values_lists().is_empty();
+        let has_list = is_list(left) || is_list(right);
         let left = self.select(left, place)?;
         let right = self.select(right, place)?;
         let mut columns = left.columns;
         for (column, other) in columns.iter_mut().zip(&right.columns) {
             let unified = self.unify(&[&column.facts, &other.facts], "a set operation over different types");
             let facts = Facts { ty: unified.ty, ..unified };
-            column.facts = Facts { aggregated: false, origin: None, ..facts };
+            column.facts = Facts { aggregated: false, grouped: false, origin: None, ..facts };
         }
+        let passes =
+            |arm: BodyId| self.insides.get(arm).is_some_and(|inside| inside.passing != Passing::Fence);
+        let united = select.op == raw::SetOperation::SETOP_UNION && select.all && !is_limited(select);
+        let passing = if united && !has_list && passes(left.inside) && passes(right.inside) {
+            Passing::Arms(left.inside, right.inside)
+        } else {
+            // What it gives has been computed before it is compared with anything else.
+            columns.iter_mut().for_each(|column| column.facts.hazards.clear());
+            Passing::Fence
+        };
+        let inside = self.new_inside(passing, Vec::new());
         // ORDER BY of a set operation names its columns, or counts them.
         for sort in select.sort_clause() {
             if !matches!(sort.node(), Node::ColumnRef(_) | Node::A_Const(_)) {
@@ -303,7 +365,8 @@ impl<'a> Analyzer<'a> {
             }
             barrier::sort_operator(sort)?;
         }
-        Ok(Body { columns, open: left.open || right.open, hazard: None, filtered: None, single_row: false })
+        let (open, filtered) = (left.open || right.open, left.filtered || right.filtered);
+        Ok(Body { open, filtered, ..Body::new(columns, inside) })
     }
 
     fn values(&mut self, select: &nodes::SelectStmt) -> Result<Body, Refusal> {
@@ -311,14 +374,15 @@ impl<'a> Analyzer<'a> {
         for row in select.values_lists() {
             let Node::NodeList(row) = row else { return Err(unsupported("this form of VALUES", -1)) };
             for (at, node) in row.iter().enumerate() {
-                let facts = self.expression(node)?;
+                let mut facts = self.expression(node)?;
                 // VALUES beside a relation can read its columns, and runs before the filter of that relation.
                 barrier::check(self, &facts)?;
+                facts.gated();
                 match columns.get_mut(at) {
                     Some(column) => {
                         column.facts = self.unify(&[&column.facts, &facts], "VALUES of different types")
                     }
-                    None => columns.push(Seen { name: format!("column{}", at + 1).into(), facts }),
+                    None => columns.push(Seen::new(format!("column{}", at + 1).into(), facts)),
                 }
             }
         }
@@ -332,13 +396,14 @@ impl<'a> Analyzer<'a> {
             barrier::sort_operator(sort)?;
         }
         let single_row = select.values_lists().len() == 1;
-        Ok(Body { columns, open: false, hazard: None, filtered: None, single_row })
+        let inside = self.new_inside(Passing::Fence, Vec::new());
+        Ok(Body { single_row, ..Body::new(columns, inside) })
     }
 
     fn plain(&mut self, select: &nodes::SelectStmt, place: Place) -> Result<Body, Refusal> {
         let sight = self.sights(select.from_clause())?;
         let open = sight.open;
-        self.levels.0.push(sight);
+        self.levels.0.push(Level { sight, settled: false });
         self.used.push((!select.group_clause().is_empty()).then(Vec::new));
         let body = self.clauses(select, place, open);
         self.used.pop();
@@ -346,154 +411,47 @@ impl<'a> Analyzer<'a> {
         body
     }
 
-    fn clauses(&mut self, select: &nodes::SelectStmt, place: Place, open: bool) -> Result<Body, Refusal> {
-        barrier::conditions(self, select.where_clause())?;
-        let (columns, starred) = self.targets(select, place)?;
-        barrier::conditions(self, select.having_clause())?;
-        let aliases = Aliases(&columns);
-        for sort in select.sort_clause() {
-            barrier::sort_operator(sort)?;
-            self.by_output(sort.node(), &aliases)?;
-        }
-        for node in select.distinct_clause() {
-            self.by_output(node, &aliases)?;
-        }
-        for window in select.window_clause() {
-            let Node::WindowDef(window) = window else { return Err(unsupported("this window", -1)) };
-            self.window(window)?;
-        }
-        let keys = self.grouping(select, &aliases)?;
-        let aggregated = !select.group_clause().is_empty() || !matches!(select.having_clause(), Node::None);
-        if !select.group_clause().is_empty() {
-            self.group_by_key(select, &keys)?;
-        }
-        let plain_aggregate = select.group_clause().is_empty()
-            && (aggregated || columns.iter().any(|column| column.facts.aggregated));
-        let single_row =
-            (plain_aggregate || select.from_clause().is_empty()) && !gives_rows(select, self.lists);
-        let columns = columns
-            .into_iter()
-            .map(|column| Seen { facts: Facts { aggregated: false, ..column.facts }, ..column })
-            .collect();
-        Ok(Body { columns, open: open && starred, hazard: None, filtered: None, single_row })
+    /// Says that what is being read can fail or tell, and stands for all that can inside it.
+    pub(crate) fn make_unsafe(&self, facts: &mut Facts, what: impl Into<Rc<str>>, location: i32) {
+        facts.hazards = vec![Hazard {
+            what: what.into(),
+            location,
+            site: self.site,
+            covered: Gates::default(),
+            free: !facts.reads && facts.gates.is_empty() && !facts.volatile && !facts.aggregated,
+            aggregated: facts.aggregated,
+        }];
     }
 
-    /// The select list; whether a star is in it.
-    fn targets(&mut self, select: &nodes::SelectStmt, place: Place) -> Result<(Vec<Seen>, bool), Refusal> {
-        let mut columns = Vec::with_capacity(select.target_list().len());
-        let mut starred = false;
-        for target in select.target_list() {
-            let (node, qualifier) = star(target.val());
-            if let Some(qualifier) = qualifier {
-                starred = true;
-                let before = self.views.watch();
-                self.star(node, &qualifier, &mut columns)?;
-                self.views.seen(before);
-                check_width(&columns)?;
-                continue;
-            }
-            let before = self.views.watch();
-            let facts = self.expression(target.val())?;
-            let facts = Facts { closed: self.views.seen(before), ..facts };
-            if place == Place::Inner {
-                barrier::check(self, &facts)?;
-            }
-            self.keep_name(target);
-            let name = target.name().map_or_else(|| column_name(target.val()), str::to_owned);
-            columns.push(Seen { name: name.into(), facts });
-        }
-        check_width(&columns)?;
-        Ok((columns, starred))
-    }
-
-    /// An output column that is renamed by an edit of its expression keeps the name that it had.
-    fn keep_name(&mut self, target: &nodes::ResTarget) {
-        if target.name().is_some() {
-            return;
-        }
-        let renames = match target.val() {
-            Node::SQLValueFunction(function) => self.edits.has(function),
-            Node::FuncCall(call) => matches!(self.edits.of(call), Some(Edit::Value { .. })),
-            Node::ColumnRef(column) => {
-                matches!(self.edits.of(column), Some(Edit::Column(path)) if path.len() == 1)
-            }
-            _ => false,
-        };
-        if renames {
-            self.edits.add(target, Edit::Name(column_name(target.val()).into()));
-        }
-    }
-
-    /// `*`, `c.*`, `s.c.*`.
-    fn star(&mut self, node: Node<'_>, qualifier: &[&str], columns: &mut Vec<Seen>) -> Result<(), Refusal> {
-        let location = if let Node::ColumnRef(column) = node { column.location } else { -1 };
-        if qualifier.is_empty() {
-            let Some(level) = self.levels.0.last().cloned() else { return Ok(()) };
-            for column in &level.columns {
-                self.note_use(&column.facts, vec![column.name.clone()]);
-                columns.push(column.clone());
-            }
-            return Ok(());
-        }
-        let item = self.qualifier(qualifier, location)?;
-        let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
-        if let Node::ColumnRef(column) = node
-            && (qualifier.len() > 1 || item.sent_alias.is_some())
-        {
-            let starred = column.fields().len() > qualifier.len();
-            let edit = if starred { Edit::Star(alias.clone()) } else { Edit::Column(vec![alias.clone()]) };
-            self.edits.add(column, edit);
-        }
-        for column in &item.columns {
-            self.note_use(&column.facts, vec![alias.clone(), column.name.clone()]);
-            columns.push(column.clone());
-        }
-        Ok(())
-    }
-
-    /// The frame of a window: its expressions.
-    pub(crate) fn window(&mut self, window: &nodes::WindowDef) -> Result<(), Refusal> {
-        for node in window.partition_clause() {
-            self.expression(node)?;
-        }
-        for sort in window.order_clause() {
-            barrier::sort_operator(sort)?;
-            self.expression(sort.node())?;
-        }
-        for node in [window.start_offset(), window.end_offset()] {
-            if !matches!(node, Node::None) {
-                self.expression(node)?;
-                self.unsafe_part("the offset of a window frame", window.location);
-            }
-        }
-        Ok(())
-    }
-
-    /// Remembers a part that can fail or tell.
-    pub(crate) fn unsafe_part(&mut self, what: impl Into<String>, location: i32) -> Option<Rc<Hazard>> {
-        let hazard = Rc::new(Hazard { what: what.into(), location });
-        if let Some(part) = self.parts.last_mut()
-            && part.hazard.is_none()
-        {
-            part.hazard = Some(hazard.clone());
-        }
-        Some(hazard)
-    }
-
-    /// Remembers that something is read that can fail or tell.
-    pub(crate) fn note_hazard(&mut self, hazard: Option<&Rc<Hazard>>) {
-        if let (Some(part), Some(hazard)) = (self.parts.last_mut(), hazard)
-            && part.hazard.is_none()
-        {
-            part.hazard = Some(hazard.clone());
-        }
-    }
-
-    /// Remembers that a filtered relation is read.
-    pub(crate) fn note_filtered(&mut self, filtered: Option<usize>) {
+    /// Remembers what admits the rows that are read, and that a query around reads them.
+    pub(crate) fn note_gates(&mut self, gates: &Gates) {
         if let Some(part) = self.parts.last_mut() {
-            part.filtered = part.filtered.or(filtered);
+            part.gates.add_all(gates);
         }
+    }
+
+    /// A column of the level at this depth is read.
+    pub(crate) fn read_column(&mut self, facts: &Facts, depth: usize) -> Facts {
+        let (settled, admits) = self.level_at(depth);
+        let mut facts = facts.clone();
+        if settled {
+            facts.gates.take(&admits);
+        }
+        self.note_gates(&facts.gates);
+        for part in self.parts.iter_mut().rev().take_while(|part| part.base > depth) {
+            part.correlated = true;
+        }
+        for hazard in &mut facts.hazards {
+            hazard.site = self.site;
+        }
+        facts
+    }
+
+    pub(crate) fn level_at(&self, depth: usize) -> (bool, Vec<AdmitId>) {
+        self.levels
+            .0
+            .get(depth)
+            .map_or((false, Vec::new()), |level| (level.settled, level.sight.admits.clone()))
     }
 
     /// Remembers the use of a relation's plain column.
@@ -510,42 +468,12 @@ impl<'a> Analyzer<'a> {
     }
 }
 
-/// The reference of a star and its qualifier, if this is one: `*`, `c.*` or `(c).*`.
-fn star(node: Node<'_>) -> (Node<'_>, Option<Vec<&str>>) {
-    match node {
-        Node::ColumnRef(column) => {
-            let fields = column.fields();
-            let names: Vec<&str> = fields.iter().filter_map(Node::as_str).collect();
-            let starred = fields.iter().any(|field| matches!(field, Node::A_Star(_)));
-            (node, starred.then_some(names))
-        }
-        Node::A_Indirection(indirection) => match (indirection.arg(), indirection.indirection().first()) {
-            (Node::ColumnRef(row), Some(Node::A_Star(_))) => {
-                let names: Vec<&str> = row.fields().iter().filter_map(Node::as_str).collect();
-                (indirection.arg(), (names.len() == row.fields().len()).then_some(names))
-            }
-            _ => (node, None),
-        },
-        _ => (node, None),
-    }
-}
-
-/// Whether a query names no relation but this one.
-fn names_only(query: &nodes::SelectStmt, name: &str) -> bool {
-    let mut only = true;
-    pg_raw_parse::walk::walk(Node::SelectStmt(query), |node| {
-        if let Node::RangeVar(range) = node {
-            only &= range.schemaname().is_none() && range.relname() == Some(name);
-        }
-    });
-    only
-}
-
 /// The first columns under other names.
 pub(crate) fn renamed(mut columns: Vec<Seen>, names: &pg_raw_parse::list::NodeList) -> Vec<Seen> {
     for (column, name) in columns.iter_mut().zip(names) {
         if let Some(name) = name.as_str() {
             column.name = name.into();
+            column.path = Rc::from([column.name.clone()]);
         }
     }
     columns

@@ -140,6 +140,34 @@ impl<'m> Build<'m> {
         self.boolean_expression(raw::BoolExprType::NOT_EXPR, vec![value])
     }
 
+    /// `value IS NOT FALSE`.
+    pub(crate) fn is_not_false(&self, value: Made<'m>) -> Made<'m> {
+        let mut node = self.0.make_node::<nodes::BooleanTest>();
+        let mut edit = node.as_mut();
+        edit.set_arg(value);
+        edit.set_booltesttype(raw::BoolTestType::IS_NOT_FALSE);
+        node.uncast()
+    }
+
+    /// `value IS TRUE`.
+    pub(crate) fn is_true(&self, value: Made<'m>) -> Made<'m> {
+        let mut node = self.0.make_node::<nodes::BooleanTest>();
+        let mut edit = node.as_mut();
+        edit.set_arg(value);
+        edit.set_booltesttype(raw::BoolTestType::IS_TRUE);
+        node.uncast()
+    }
+
+    /// `count(*)`.
+    pub(crate) fn count(&self) -> Made<'m> {
+        let mut call = self.0.make_node::<nodes::FuncCall>();
+        let mut edit = call.as_mut();
+        edit.set_funcname(self.names(&["pg_catalog", "count"]));
+        edit.set_agg_star(true);
+        edit.set_funcformat(raw::CoercionForm::COERCE_EXPLICIT_CALL);
+        call.uncast()
+    }
+
     /// `a AND b`; of one, that one.
     pub(crate) fn and(&self, parts: Vec<Made<'m>>) -> Made<'m> {
         self.junction(raw::BoolExprType::AND_EXPR, parts)

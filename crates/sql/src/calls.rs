@@ -33,6 +33,10 @@ const READ_WHEN_PLANNED: [u32; 10] = [
 /// Functions that answer the time of the transaction or statement, and cannot fail.
 const TIMES: [&str; 3] = ["now", "transaction_timestamp", "statement_timestamp"];
 
+/// Functions that differ from call to call.
+const VOLATILE: [&str; 6] =
+    ["random", "random_normal", "clock_timestamp", "timeofday", "gen_random_uuid", "uuidv7"];
+
 /// The first oid that the server does not give to its own types.
 const FIRST_USER_OID: u32 = 16384;
 
@@ -78,21 +82,22 @@ impl Analyzer<'_> {
         let safe = self.is_safe(safe, facts.collation, false)
             || TIMES.contains(&name.as_str())
             || is_constant_series(&name, call);
-        let aggregate =
-            self.lists.functions(&name).iter().any(|overload| overload.kind == CallKind::Aggregate);
-        if aggregate || call.over().is_some() {
-            if !safe {
-                self.unsafe_part(format!("{name}()"), call.location);
-            }
+        let kind = |kind| self.lists.functions(&name).iter().any(|overload| overload.kind == kind);
+        if kind(CallKind::Aggregate) || call.over().is_some() {
             // What an aggregate gives is made of rows that were filtered; nothing moves below it.
-            let Facts { ty, reads, collation, .. } = facts;
-            return Ok(Facts { aggregated: true, reads, collation, ..Facts::of(ty) });
-        }
-        if !safe {
-            let hazard = self.unsafe_part(format!("{name}()"), call.location);
-            if !facts.aggregated {
-                facts.hazard = facts.hazard.or(hazard);
+            self.note(&facts.hazards);
+            self.note(&over_rows.hazards);
+            if !safe {
+                self.make_unsafe(&mut facts, format!("{name}()"), call.location);
+                self.note_nowhere(&facts.hazards);
             }
+            let grouped = call.over().is_none() || facts.grouped;
+            return Ok(Facts { hazards: Vec::new(), aggregated: true, grouped, origin: None, ..facts });
+        }
+        facts.volatile |= VOLATILE.contains(&name.as_str());
+        facts.gives_rows |= kind(CallKind::SetReturning);
+        if !safe {
+            self.make_unsafe(&mut facts, format!("{name}()"), call.location);
         }
         if !matches!(facts.ty, Ty::Known(ty) if self.lists.collatable(ty)) && facts.ty != Ty::Any {
             facts.collation = Collation::Default;
@@ -206,10 +211,7 @@ impl Analyzer<'_> {
             matches!(left.ty, Ty::Known(oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME))
         });
         if !self.is_safe(found.safe, facts.collation, constant_pattern && is_text) {
-            let hazard = self.unsafe_part(format!("operator {name}"), location);
-            if !facts.aggregated {
-                facts.hazard = facts.hazard.or(hazard);
-            }
+            self.make_unsafe(&mut facts, format!("operator {name}"), location);
         }
         if !matches!(facts.ty, Ty::Known(ty) if self.lists.collatable(ty)) {
             facts.collation = Collation::Default;
@@ -234,7 +236,7 @@ impl Analyzer<'_> {
         for side in left.into_iter().chain([right]) {
             facts.absorb(side);
         }
-        facts.hazard = self.unsafe_part(format!("operator {name}"), location);
+        self.make_unsafe(&mut facts, format!("operator {name}"), location);
         facts.origin = None;
         Ok(facts)
     }
@@ -316,10 +318,7 @@ impl Analyzer<'_> {
         }
         let length = name.typmods().is_empty();
         if !constant && (domain || !self.is_safe_cast(from, to, length)) {
-            let hazard = self.unsafe_part("a cast", cast.location);
-            if !facts.aggregated {
-                facts.hazard = facts.hazard.or(hazard);
-            }
+            self.make_unsafe(&mut facts, "a cast", cast.location);
         }
         Ok(facts)
     }
@@ -494,8 +493,7 @@ impl Analyzer<'_> {
                 Ty::Known(to)
             };
         } else {
-            let hazard = self.unsafe_part(what, -1);
-            facts.hazard = facts.hazard.or(hazard);
+            self.make_unsafe(&mut facts, what, -1);
         }
         facts.origin = None;
         facts

@@ -55,7 +55,9 @@ impl Analyzer<'_> {
                 let subject = self.operand(left)?;
                 let elements: Vec<Operand> =
                     list.iter().map(|element| self.operand(element)).collect::<Result<_, _>>()?;
-                self.membership(&name, &subject, &elements, expression.location)
+                let mut facts = self.membership(&name, &subject, &elements, expression.location)?;
+                facts.conditional();
+                Ok(facts)
             }
             Kind::AEXPR_OP_ANY | Kind::AEXPR_OP_ALL => self.quantified(&name, expression),
             Kind::AEXPR_LIKE | Kind::AEXPR_ILIKE => {
@@ -65,7 +67,7 @@ impl Analyzer<'_> {
             }
             Kind::AEXPR_SIMILAR => {
                 let mut facts = self.all([left, right], Ty::Known(oid::BOOL))?;
-                facts.hazard = self.unsafe_part("SIMILAR TO", expression.location);
+                self.make_unsafe(&mut facts, "SIMILAR TO", expression.location);
                 Ok(facts)
             }
             Kind::AEXPR_BETWEEN
@@ -167,6 +169,7 @@ impl Analyzer<'_> {
                 for (left, right) in left.iter().zip(right) {
                     facts.absorb(&self.operator(name, Some(left), right, location)?);
                 }
+                facts.conditional();
                 Ok(facts)
             }
             (one, other) => {
@@ -174,7 +177,7 @@ impl Analyzer<'_> {
                 for part in one.parts().chain(other.parts()) {
                     facts.absorb(part);
                 }
-                facts.hazard = self.unsafe_part("a comparison of a row with a value", location);
+                self.make_unsafe(&mut facts, "a comparison of a row with a value", location);
                 Ok(facts)
             }
         }

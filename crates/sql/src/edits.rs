@@ -1,21 +1,27 @@
 //! The places of a tree that change, and the change: found by `analyze.rs`, made here.
 
-use std::collections::HashMap;
+#![expect(clippy::wildcard_enum_match_arm, reason = "a node that is not named is not changed here")]
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use access::{Catalog, Guards, Refusal};
-use pg_raw_parse::make::MemoryToken;
+use pg_raw_parse::make::{MemoryToken, Unique};
 use pg_raw_parse::transform::{
-    Assignable, Transform, transform_node, transform_range_subselect, transform_res_target,
-    transform_select_stmt,
+    Assignable, Transform, transform_join_expr, transform_node, transform_range_subselect,
+    transform_res_target, transform_select_stmt,
 };
-use pg_raw_parse::{Node, NodeMut, nodes};
+use pg_raw_parse::{ConstValue, Node, NodeMut, nodes, raw};
 
 use crate::analyze::Mention;
 use crate::build::Build;
+use crate::gates::{Admit, BodyId, Gate, Inside, Passing, Placed, any_present};
 use crate::hidden::Hidden;
-use crate::lower;
+use crate::lower::Mentioned;
+use crate::range::AdmitId;
 use crate::views_closed::widened;
+use crate::{ffi, lower};
 
 /// One change of one node.
 #[derive(Debug, Clone)]
@@ -58,26 +64,72 @@ pub(crate) enum Edit {
     },
     /// An output column keeps the name that it would have had.
     Name(Arc<str>),
-    /// Columns that the primary key determines join GROUP BY: a subquery has no key.
-    GroupBy(Vec<Vec<Arc<str>>>),
+    /// A name of WITH gets names for all of its columns, the last of which says whether a row is admitted.
+    Rename {
+        /// The name that the query knows it by.
+        alias: Arc<str>,
+        /// Its other columns.
+        names: Vec<Arc<str>>,
+        /// What admits its rows.
+        admit: AdmitId,
+    },
+    /// NATURAL becomes USING where one more column is on a side.
+    Using {
+        /// The columns that both sides have.
+        names: Vec<Arc<str>>,
+        /// What admits the rows of both.
+        admits: Vec<AdmitId>,
+    },
+    /// A query has this number, by which something may be wanted of it.
+    Inside(BodyId),
+}
+
+/// The columns that a star or a whole row stands for, where one more is among them.
+#[derive(Debug, Clone)]
+struct WrittenOut {
+    paths: Vec<Rc<[Arc<str>]>>,
+    admits: Vec<AdmitId>,
 }
 
 /// All changes of one tree, by the place of the node. They hold for that very tree, while it stands.
 #[derive(Debug, Default)]
-pub(crate) struct Edits(HashMap<usize, Edit>);
+pub(crate) struct Edits {
+    edits: HashMap<usize, Edit>,
+    /// Columns that the primary key determines join GROUP BY: a subquery has no key.
+    group_by: HashMap<usize, Vec<Vec<Arc<str>>>>,
+    stars: HashMap<usize, WrittenOut>,
+    rows: HashMap<usize, WrittenOut>,
+}
 
 impl Edits {
     pub(crate) fn add<T>(&mut self, node: &T, edit: Edit) {
-        self.0.insert(place(node), edit);
+        self.edits.insert(place(node), edit);
+    }
+
+    pub(crate) fn add_group_by(&mut self, select: &nodes::SelectStmt, paths: Vec<Vec<Arc<str>>>) {
+        self.group_by.insert(place(select), paths);
+    }
+
+    pub(crate) fn add_star(
+        &mut self,
+        star: &nodes::ColumnRef,
+        paths: Vec<Rc<[Arc<str>]>>,
+        admits: Vec<AdmitId>,
+    ) {
+        self.stars.insert(place(star), WrittenOut { paths, admits });
+    }
+
+    pub(crate) fn add_row(&mut self, row: &nodes::ColumnRef, paths: Vec<Rc<[Arc<str>]>>, admit: AdmitId) {
+        self.rows.insert(place(row), WrittenOut { paths, admits: vec![admit] });
     }
 
     /// The node stays as it is.
     pub(crate) fn forget<T>(&mut self, node: &T) {
-        self.0.remove(&place(node));
+        self.edits.remove(&place(node));
     }
 
     pub(crate) fn of<T>(&self, node: &T) -> Option<&Edit> {
-        self.0.get(&place(node))
+        self.edits.get(&place(node))
     }
 
     pub(crate) fn has<T>(&self, node: &T) -> bool {
@@ -98,31 +150,37 @@ pub(crate) struct Apply<'m, 'a> {
     pub(crate) mentions: &'a [Mention],
     pub(crate) catalog: &'a Catalog,
     pub(crate) hidden: &'a Hidden,
+    pub(crate) admits: &'a [Admit],
+    pub(crate) insides: &'a [Inside],
+    /// The gates that do not stand yet.
+    pub(crate) gates: Placed,
+    /// Conditions to be evaluated ahead, by the clause beside which they stand.
+    pub(crate) ahead: HashMap<usize, Vec<Made<'m>>>,
+    /// Queries that have been changed: conditions that are seen to early are met again later.
+    pub(crate) changed: HashSet<usize>,
     /// The first change that could not be made: then the statement is refused.
     pub(crate) failed: Option<Refusal>,
 }
 
+type Made<'m> = Unique<'m, Node<'m>>;
+
 impl<'m> Apply<'m, '_> {
-    fn guard(
-        &mut self,
-        range: &nodes::RangeVar,
-        edit: &Edit,
-    ) -> Option<pg_raw_parse::make::Unique<'m, Node<'m>>> {
+    fn guard(&mut self, range: &nodes::RangeVar, edit: &Edit) -> Option<Made<'m>> {
         let Edit::Guard { mention, alias } = edit else { return None };
-        let Mention { guard, relation, used, in_view } = self.mentions.get(*mention)?;
+        let Mention { guard, relation, used, in_view, admit } = self.mentions.get(*mention)?;
         let guard = self.guards.relations.get(*guard)?;
         let all = in_view.then(|| widened(guard, relation));
         let guard = all.as_ref().unwrap_or(guard);
         let used = |name: &str| used.contains(name);
-        let query =
-            match lower::guard_select(self.mem, guard, relation, !range.inh, self.catalog, self.hidden, used)
-            {
-                Ok(query) => query,
-                Err(refusal) => {
-                    self.failed.get_or_insert(refusal);
-                    return None;
-                }
-            };
+        let mention = Mentioned { relation, only: !range.inh, admit: admit.as_deref() };
+        let query = lower::guard_select(self.mem, guard, &mention, self.catalog, self.hidden, used);
+        let query = match query {
+            Ok(query) => query,
+            Err(refusal) => {
+                self.failed.get_or_insert(refusal);
+                return None;
+            }
+        };
         let mut subselect = self.mem.make_node::<nodes::RangeSubselect>();
         let mut edit = subselect.as_mut();
         edit.set_subquery(query.uncast());
@@ -135,47 +193,88 @@ impl<'m> Apply<'m, '_> {
         Some(subselect.uncast())
     }
 
-    fn replacement(&mut self, node: &NodeMut<'m, '_>) -> Option<pg_raw_parse::make::Unique<'m, Node<'m>>> {
+    fn replacement(&mut self, node: &NodeMut<'m, '_>) -> Option<Made<'m>> {
         let build = Build(self.mem);
         let edits = self.edits;
-        #[expect(clippy::wildcard_enum_match_arm, reason = "other nodes are changed in place, or not at all")]
         match node {
             NodeMut::RangeVar(range) => self.guard(range, edits.of::<nodes::RangeVar>(range)?),
-            NodeMut::ColumnRef(column) => match edits.of::<nodes::ColumnRef>(column)? {
-                Edit::Column(path) => {
-                    let path: Vec<&str> = path.iter().map(|part| &**part).collect();
-                    Some(build.column(&path))
+            NodeMut::ColumnRef(column) => {
+                let column: &nodes::ColumnRef = column;
+                if let Some(row) = self.wanted(edits.rows.get(&place(column))) {
+                    return Some(self.row(row));
                 }
-                Edit::Star(alias) => Some(build.star(alias)),
-                _ => None,
-            },
+                match edits.of(column)? {
+                    Edit::Column(path) => {
+                        let path: Vec<&str> = path.iter().map(|part| &**part).collect();
+                        Some(build.column(&path))
+                    }
+                    Edit::Star(alias) => Some(build.star(alias)),
+                    _ => None,
+                }
+            }
             NodeMut::FuncCall(call) => self.value(edits.of::<nodes::FuncCall>(call)?),
             NodeMut::SQLValueFunction(function) => self.value(edits.of::<nodes::SQLValueFunction>(function)?),
             _ => None,
         }
     }
 
-    fn value(&self, edit: &Edit) -> Option<pg_raw_parse::make::Unique<'m, Node<'m>>> {
+    fn value(&self, edit: &Edit) -> Option<Made<'m>> {
         let Edit::Value { text, ty } = edit else { return None };
         let build = Build(self.mem);
         let value = text.as_ref().map_or_else(|| build.null(), |text| build.string(text));
         Some(build.cast(value, ty))
     }
-}
 
-impl<'m> Transform<'m> for Apply<'m, '_> {
-    fn transform_node<'r>(&mut self, node: Assignable<'m, 'r>) {
+    fn wanted<'w>(&self, written: Option<&'w WrittenOut>) -> Option<&'w WrittenOut> {
+        written.filter(|written| any_present(self.admits, self.insides, &written.admits))
+    }
+
+    /// `CASE WHEN admit THEN (SELECT r FROM (SELECT c.id, c.email) r) END`: the row without the one more column; NULL for
+    /// a row that an outer join has made up.
+    fn row(&self, written: &WrittenOut) -> Made<'m> {
+        const ALIAS: &str = "veilgate row";
+        let (mem, build) = (self.mem, Build(self.mem));
+        let targets: Vec<_> = written.paths.iter().map(|path| target(mem, path)).collect();
+        let mut inner = mem.make_node::<nodes::SelectStmt>();
+        inner.as_mut().set_target_list(mem.make_list(&targets));
+        inner.as_mut().set_limit_option(raw::LimitOption::LIMIT_OPTION_DEFAULT);
+        let mut from = mem.make_node::<nodes::RangeSubselect>();
+        from.as_mut().set_subquery(inner.uncast());
+        from.as_mut().set_alias(mem.make_alias(Some(ALIAS), mem.empty()).as_option());
+        let mut outer = mem.make_node::<nodes::SelectStmt>();
+        let row = mem.make_res_target(None, mem.empty(), build.column(&[ALIAS]));
+        outer.as_mut().set_target_list(mem.make_list(&[row]));
+        outer.as_mut().set_from_clause(mem.make_list(&[from.uncast()]));
+        outer.as_mut().set_limit_option(raw::LimitOption::LIMIT_OPTION_DEFAULT);
+        let mut link = mem.make_node::<nodes::SubLink>();
+        link.as_mut().set_sub_link_type(raw::SubLinkType::EXPR_SUBLINK);
+        link.as_mut().set_subselect(outer.uncast());
+        let names = written.admits.iter().filter_map(|admit| usize::try_from(*admit).ok());
+        let admits: Vec<_> = names
+            .filter_map(|at| self.admits.get(at))
+            .map(|admit| build.null_test(build.column(&[&admit.name]), false))
+            .collect();
+        build.case(vec![(build.and(admits), link.uncast())], None)
+    }
+
+    /// The changes of one node that may be replaced, and of what is below it.
+    fn change(&mut self, node: Assignable<'m, '_>) {
         if let Some(replacement) = self.replacement(&node) {
             node.replace(replacement);
             return;
         }
         let mut node = node.into_inner();
         let build = Build(self.mem);
-        #[expect(clippy::wildcard_enum_match_arm, reason = "other nodes are not changed in place")]
         match &mut node {
             NodeMut::FuncCall(call) => {
-                if let Some(Edit::Function(name)) = self.edits.of::<nodes::FuncCall>(call) {
+                let place = place::<nodes::FuncCall>(call);
+                if let Some(Edit::Function(name)) = self.edits.edits.get(&place) {
                     call.set_funcname(build.names(&["pg_catalog", name]));
+                }
+                if let Some(gate) = self.gates.arguments.remove(&place) {
+                    let args: Vec<_> =
+                        call.args().iter().map(|arg| gated_argument(self.mem, arg, &gate)).collect();
+                    call.set_args(self.mem.make_list(&args));
                 }
             }
             NodeMut::CollateClause(collate) => {
@@ -184,9 +283,189 @@ impl<'m> Transform<'m> for Apply<'m, '_> {
                     collate.set_collname(build.names(&[schema, name]));
                 }
             }
+            NodeMut::RangeVar(range) => {
+                if let Some(Edit::Rename { alias, names, admit }) = self.edits.of::<nodes::RangeVar>(range)
+                    && any_present(self.admits, self.insides, &[*admit])
+                    && let Some(admit) = usize::try_from(*admit).ok().and_then(|at| self.admits.get(at))
+                {
+                    let names: Vec<&str> =
+                        names.iter().chain(std::iter::once(&admit.name)).map(|name| &**name).collect();
+                    range.set_alias(self.mem.make_alias(Some(alias), build.names(&names)).as_option());
+                }
+            }
             _ => {}
         }
         transform_node(node, self);
+    }
+
+    /// The conditions of a clause, changed, and beside them what is evaluated ahead.
+    fn conditions(&mut self, owner: usize, mut conditions: Made<'m>) -> Made<'m> {
+        self.transform_node(Assignable::new(&mut conditions));
+        let ahead = self.ahead.remove(&owner).unwrap_or_default();
+        // Conditions are read back as one list.
+        if let NodeMut::BoolExpr(mut all) = conditions.as_mut()
+            && all.boolop == raw::BoolExprType::AND_EXPR
+        {
+            for condition in ahead {
+                all.args_mut().push(self.mem, condition);
+            }
+            return conditions;
+        }
+        Build(self.mem).and(std::iter::once(conditions).chain(ahead).collect())
+    }
+
+    /// The select list, with stars written out where one more column would be among them.
+    fn write_out(&self, node: &mut nodes::SelectStmtMut<'m, '_>) {
+        let written = |target: &nodes::ResTarget| {
+            let star = match target.val() {
+                Node::ColumnRef(column) => place(column),
+                Node::A_Indirection(indirection) => match indirection.arg() {
+                    Node::ColumnRef(column) => place(column),
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            self.wanted(self.edits.stars.get(&star))
+        };
+        let found: Vec<_> = node
+            .target_list()
+            .iter()
+            .enumerate()
+            .filter_map(|(at, target)| Some((at, written(target)?)))
+            .collect();
+        let mut list = node.target_list_mut();
+        for (at, out) in found.into_iter().rev() {
+            let mut targets = out.paths.iter().map(|path| target(self.mem, path));
+            if let Some(first) = targets.next() {
+                list.set(at, first);
+            }
+            for (next, target) in targets.enumerate() {
+                list.insert(self.mem, at + 1 + next, target);
+            }
+        }
+    }
+
+    /// What is wanted of a query: one more column, a fence.
+    fn inside(&self, node: &mut nodes::SelectStmtMut<'m, '_>, inside: &Inside) {
+        let (mem, build) = (self.mem, Build(self.mem));
+        if let Some(name) = &inside.admit {
+            let value = match inside.passing {
+                Passing::Column => {
+                    let names = inside.admits.iter().filter_map(|admit| usize::try_from(*admit).ok());
+                    let admits: Vec<_> = names
+                        .filter_map(|at| self.admits.get(at))
+                        .filter(|admit| admit.wanted)
+                        .map(|admit| build.is_not_false(build.column(&[&admit.name])))
+                        .collect();
+                    Some(if admits.is_empty() { build.boolean(true) } else { build.and(admits) })
+                }
+                Passing::Count => Some(build.operator(">=", build.count(), build.integer(0))),
+                Passing::Arms(..) | Passing::Fence => None,
+            };
+            if let Some(value) = value {
+                node.target_list_mut().push(mem, mem.make_res_target(Some(name), mem.empty(), value));
+            }
+        }
+        if inside.fenced && matches!((node.limit_count(), node.limit_offset()), (Node::None, Node::None)) {
+            node.set_limit_offset(mem.make_a_const(ConstValue::Integer(0)).uncast());
+            node.set_limit_option(raw::LimitOption::LIMIT_OPTION_COUNT);
+        }
+    }
+}
+
+/// One column, named by its path.
+fn target<'m>(mem: MemoryToken<'m>, path: &[Arc<str>]) -> Unique<'m, &'m nodes::ResTarget> {
+    let path: Vec<&str> = path.iter().map(|part| &**part).collect();
+    mem.make_res_target(None, mem.empty(), Build(mem).column(&path))
+}
+
+/// `CASE WHEN … IS NOT FALSE THEN node END`.
+fn gated<'m>(mem: MemoryToken<'m>, node: Made<'m>, gate: &Gate) -> Made<'m> {
+    let build = Build(mem);
+    let length = match node.as_ref() {
+        Node::TypeCast(cast) => {
+            cast.type_name().filter(|name| !name.typmods().is_empty()).map(|name| mem.make_unique(name))
+        }
+        _ => None,
+    };
+    let mut node = node;
+    if !gate.admits.is_empty() {
+        let admits = gate.admits.iter().map(|name| build.is_not_false(build.column(&[name]))).collect();
+        node = build.case(vec![(build.and(admits), node)], None);
+    }
+    if gate.counted {
+        let counted = build.operator(">=", build.count(), build.integer(0));
+        node = build.case(vec![(counted, node)], None);
+    }
+    match length {
+        Some(name) => {
+            let mut cast = mem.make_node::<nodes::TypeCast>();
+            cast.as_mut().set_arg(node);
+            cast.as_mut().set_type_name(name.as_option());
+            cast.uncast()
+        }
+        None => node,
+    }
+}
+
+/// An argument of a call that gives rows: NULL on hidden rows, and then it gives none.
+fn gated_argument<'m>(mem: MemoryToken<'m>, arg: Node<'_>, gate: &Gate) -> Made<'m> {
+    let held = ffi::hold(mem, arg);
+    match arg {
+        Node::A_Const(_) | Node::ParamRef(_) => held,
+        _ => gated(mem, held, gate),
+    }
+}
+
+/// A node around which a gate may stand.
+fn gateable<'n>(node: &'n NodeMut<'_, '_>) -> Option<Node<'n>> {
+    macro_rules! kinds {
+        ($($kind:ident),*) => {
+            match node {
+                $(NodeMut::$kind(node) => Some(Node::$kind(node)),)*
+                _ => None,
+            }
+        };
+    }
+    kinds!(
+        A_Expr,
+        TypeCast,
+        FuncCall,
+        SubLink,
+        ColumnRef,
+        CaseExpr,
+        CoalesceExpr,
+        MinMaxExpr,
+        A_Indirection,
+        A_ArrayExpr,
+        RowExpr,
+        BoolExpr,
+        XmlExpr,
+        XmlSerialize
+    )
+}
+
+impl<'m> Transform<'m> for Apply<'m, '_> {
+    fn transform_node<'r>(&mut self, node: Assignable<'m, 'r>) {
+        let Some(seen) = gateable(&node) else { return self.change(node) };
+        let place = ffi::place(seen);
+        let (gate, owner) = (self.gates.nodes.remove(&place), self.gates.once.remove(&place));
+        if gate.is_none() && owner.is_none() {
+            return self.change(node);
+        }
+        let mut held = ffi::hold(self.mem, seen);
+        self.change(Assignable::new(&mut held));
+        let made = match gate {
+            Some(gate) => gated(self.mem, held, &gate),
+            None => held,
+        };
+        if let Some(owner) = owner {
+            let build = Build(self.mem);
+            let value = build.copy(&made);
+            let ahead = build.null_test(build.null_test(value, true), false);
+            self.ahead.entry(owner).or_default().push(ahead);
+        }
+        node.replace(made);
     }
 
     fn transform_type_name<'r>(&mut self, mut node: nodes::TypeNameMut<'m, 'r>) {
@@ -210,13 +489,59 @@ impl<'m> Transform<'m> for Apply<'m, '_> {
         transform_res_target(node, self);
     }
 
+    fn transform_join_expr<'r>(&mut self, mut node: nodes::JoinExprMut<'m, 'r>) {
+        let place = place::<nodes::JoinExpr>(&node);
+        if let Some(Edit::Using { names, admits }) = self.edits.edits.get(&place)
+            && any_present(self.admits, self.insides, admits)
+        {
+            node.set_is_natural(false);
+            if names.is_empty() {
+                node.set_quals(Build(self.mem).boolean(true));
+            } else {
+                let names: Vec<_> = names.iter().map(|name| self.mem.make_string(Some(name))).collect();
+                node.set_using_clause(self.mem.make_list(&names));
+            }
+        }
+        if self.gates.has_once(place) {
+            let mem = self.mem;
+            ffi::rehang(
+                mem,
+                &mut node,
+                |join| join.quals(),
+                |join, quals| join.set_quals(quals),
+                |quals| self.conditions(place, quals),
+            );
+        }
+        transform_join_expr(node, self);
+    }
+
     fn transform_select_stmt<'r>(&mut self, mut node: nodes::SelectStmtMut<'m, 'r>) {
-        if let Some(Edit::GroupBy(paths)) = self.edits.of::<nodes::SelectStmt>(&node) {
+        let place = place::<nodes::SelectStmt>(&node);
+        if !self.changed.insert(place) {
+            return transform_select_stmt(node, self);
+        }
+        if let Some(paths) = self.edits.group_by.get(&place) {
             let build = Build(self.mem);
             for path in paths {
                 let path: Vec<&str> = path.iter().map(|part| &**part).collect();
                 node.group_clause_mut().push(self.mem, build.column(&path));
             }
+        }
+        if self.gates.has_once(place) {
+            let mem = self.mem;
+            ffi::rehang(
+                mem,
+                &mut node,
+                |select| select.where_clause(),
+                |select, conditions| select.set_where_clause(conditions),
+                |conditions| self.conditions(place, conditions),
+            );
+        }
+        self.write_out(&mut node);
+        if let Some(Edit::Inside(inside)) = self.edits.edits.get(&place)
+            && let Some(inside) = self.insides.get(*inside)
+        {
+            self.inside(&mut node, inside);
         }
         transform_select_stmt(node, self);
     }

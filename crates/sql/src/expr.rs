@@ -11,8 +11,9 @@ use pg_raw_parse::{ConstValue, Node, nodes, raw};
 use crate::analyze::{Analyzer, Body, Place, unsupported};
 use crate::compare::operator_name;
 use crate::edits::Edit;
+use crate::ffi;
 use crate::lists::oid;
-use crate::range::{Collation, Facts, Found, Item, Seen, Ty};
+use crate::range::{Collation, Facts, Found, Gates, Item, Seen, Site, Ty};
 
 /// The collation `"C"` of `pg_catalog`, which values of type `name` have.
 pub(crate) const C_COLLATION: u32 = 950;
@@ -40,13 +41,26 @@ const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "
 impl Analyzer<'_> {
     /// Reads an expression.
     pub(crate) fn expression(&mut self, node: Node<'_>) -> Result<Facts, Refusal> {
+        let site = std::mem::replace(&mut self.site, Site::Node(ffi::place(node)));
+        let facts = self.form(node);
+        self.site = site;
+        facts
+    }
+
+    fn form(&mut self, node: Node<'_>) -> Result<Facts, Refusal> {
         match node {
             Node::None => Ok(Facts::of(Ty::Literal)),
             Node::A_Const(constant) => Ok(Facts::of(constant_type(constant))),
             Node::ParamRef(parameter) => Ok(Facts::of(self.parameter(parameter.number))),
             Node::ColumnRef(column) => self.column(column),
             Node::A_Expr(expression) => self.operation(expression),
-            Node::BoolExpr(boolean) => self.all(boolean.args().iter(), Ty::Known(oid::BOOL)),
+            Node::BoolExpr(boolean) => {
+                let mut facts = self.all(boolean.args().iter(), Ty::Known(oid::BOOL))?;
+                if boolean.boolop != raw::BoolExprType::NOT_EXPR {
+                    facts.conditional();
+                }
+                Ok(facts)
+            }
             Node::NullTest(test) => self.all([test.arg()], Ty::Known(oid::BOOL)),
             Node::BooleanTest(test) => self.all([test.arg()], Ty::Known(oid::BOOL)),
             Node::TypeCast(cast) => self.cast(cast),
@@ -58,7 +72,10 @@ impl Analyzer<'_> {
             Node::CaseExpr(case) => self.case(case),
             Node::CoalesceExpr(coalesce) => {
                 let parts = self.each(coalesce.args().iter())?;
-                Ok(self.unify(&parts.iter().collect::<Vec<_>>(), "COALESCE over different types"))
+                let mut facts =
+                    self.unify(&parts.iter().collect::<Vec<_>>(), "COALESCE over different types");
+                facts.conditional();
+                Ok(facts)
             }
             Node::MinMaxExpr(extreme) => self.extreme(extreme),
             Node::SubLink(link) => self.sublink(link),
@@ -74,7 +91,7 @@ impl Analyzer<'_> {
                     self.type_name(name)?;
                 }
                 let mut facts = self.all([xml.expr()], Ty::Any)?;
-                facts.hazard = self.unsafe_part("XMLSERIALIZE", xml.location);
+                self.make_unsafe(&mut facts, "XMLSERIALIZE", xml.location);
                 Ok(facts)
             }
             Node::SetToDefault(_) => Err(unsupported("DEFAULT", -1)),
@@ -144,23 +161,21 @@ impl Analyzer<'_> {
         };
         if qualifier.is_empty() {
             return match self.levels.unqualified(name, column.location)? {
-                Some(Found::Column(facts)) => {
+                Some(Found::Column(facts, depth)) => {
                     self.note_use(&facts, vec![(*name).into()]);
-                    self.note_filtered(facts.filtered);
-                    self.note_hazard(facts.hazard.as_ref());
-                    Ok(facts)
+                    Ok(self.read_column(&facts, depth))
                 }
-                Some(Found::Row(item)) => {
+                Some(Found::Row(item, depth)) => {
                     if let Some(sent) = &item.sent_alias {
                         self.edits.add(column, Edit::Column(vec![sent.clone()]));
                     }
-                    self.row(&item, column.location)
+                    self.row(column, &item, depth)
                 }
                 Some(Found::Open) => Ok(self.unknown(column.location)),
                 None => Err(missing(&fields, column.location)),
             };
         }
-        let item = self.qualifier(qualifier, column.location)?;
+        let (item, depth) = self.qualifier(qualifier, column.location)?;
         let Some(seen) = named(&item, name, column.location)? else {
             if item.open {
                 return Ok(self.unknown(column.location));
@@ -174,9 +189,7 @@ impl Analyzer<'_> {
             self.edits.add(column, Edit::Column(path.clone()));
         }
         self.note_use(&facts, path);
-        self.note_filtered(facts.filtered);
-        self.note_hazard(facts.hazard.as_ref());
-        Ok(facts)
+        Ok(self.read_column(&facts, depth))
     }
 
     /// `c.*` inside an expression: `row(c.*)`, `count(c.*)`.
@@ -184,16 +197,16 @@ impl Analyzer<'_> {
         if qualifier.is_empty() {
             return Err(unsupported("`*` without a table as an expression", column.location));
         }
-        let item = self.qualifier(qualifier, column.location)?;
+        let (item, depth) = self.qualifier(qualifier, column.location)?;
         if qualifier.len() > 1 || item.sent_alias.is_some() {
             let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
             self.edits.add(column, Edit::Star(alias));
         }
-        self.row(&item, column.location)
+        self.row(column, &item, depth)
     }
 
     /// `c`, `s.c` or `d.s.c` before a column or a star.
-    pub(crate) fn qualifier(&self, qualifier: &[&str], location: i32) -> Result<Rc<Item>, Refusal> {
+    pub(crate) fn qualifier(&self, qualifier: &[&str], location: i32) -> Result<(Rc<Item>, usize), Refusal> {
         let found = match qualifier {
             [name] => self.levels.item(None, name, location)?,
             [schema, name] => self.levels.item(Some(schema), name, location)?,
@@ -209,30 +222,51 @@ impl Analyzer<'_> {
     }
 
     /// A whole row: all of its columns.
-    fn row(&mut self, item: &Item, location: i32) -> Result<Facts, Refusal> {
+    fn row(&mut self, column: &nodes::ColumnRef, item: &Item, depth: usize) -> Result<Facts, Refusal> {
         if item.renamed {
-            return Err(unsupported("a whole row of a relation with other names for its columns", location)
-                .hint("leave out the names behind the alias"));
+            let what = "a whole row of a relation with other names for its columns";
+            return Err(unsupported(what, column.location).hint("leave out the names behind the alias"));
         }
+        let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
         let mut facts = Facts::of(Ty::Any);
-        for column in &item.columns {
-            facts.absorb(&column.facts);
-            let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
-            self.note_use(&column.facts, vec![alias, column.name.clone()]);
+        let mut paths = Vec::with_capacity(item.columns.len());
+        for seen in &item.columns {
+            facts.absorb(&seen.facts);
+            let path = vec![alias.clone(), seen.name.clone()];
+            paths.push(Rc::from(path.as_slice()));
+            self.note_use(&seen.facts, path);
         }
-        self.note_filtered(facts.filtered);
-        self.note_hazard(facts.hazard.as_ref());
+        self.whole_row(column, item, paths);
         facts.collation = Collation::Default;
-        Ok(facts)
+        Ok(self.read_column(&facts, depth))
+    }
+
+    /// Where one more column stands in the row, the row is made of the others.
+    fn whole_row(&mut self, column: &nodes::ColumnRef, item: &Item, paths: Vec<Rc<[Arc<str>]>>) {
+        match item.admits.as_slice() {
+            [] => {}
+            [admit] if !item.open => {
+                self.edits.add_row(column, paths, *admit);
+            }
+            admits => {
+                let what = "a whole row of this item of FROM, beside a condition that can fail,";
+                self.block(admits, unsupported(what, column.location).hint("name its columns"));
+            }
+        }
     }
 
     /// Perhaps a column of a function's result, perhaps one of an outer query: the worst of both.
     fn unknown(&mut self, location: i32) -> Facts {
         self.note_unknown();
-        let filtered = self.guards.relations.iter().position(|guard| guard.rows.is_some());
-        self.note_filtered(filtered);
-        let hazard = self.unsafe_part("a column of a function's result", location);
-        Facts { filtered, hazard, reads: true, ..Facts::of(Ty::Any) }
+        let gates: Gates =
+            self.levels.0.iter().flat_map(|level| level.sight.admits.iter().copied()).collect();
+        self.note_gates(&gates);
+        for part in self.parts.iter_mut().filter(|part| part.base > 0) {
+            part.correlated = true;
+        }
+        let mut facts = Facts { gates, reads: true, ..Facts::of(Ty::Any) };
+        self.make_unsafe(&mut facts, "a column of a function's result", location);
+        facts
     }
 
     fn array(&mut self, array: &nodes::A_ArrayExpr) -> Result<Facts, Refusal> {
@@ -242,8 +276,7 @@ impl Analyzer<'_> {
         let bounded =
             array.elements().iter().all(|node| matches!(node, Node::A_Const(_) | Node::ParamRef(_)));
         if !bounded && !matches!(facts.ty, Ty::Known(ty) if HAS_FIXED_SIZE.contains(&ty)) {
-            let hazard = self.unsafe_part("ARRAY of values of any size", array.location);
-            facts.hazard = facts.hazard.or(hazard);
+            self.make_unsafe(&mut facts, "ARRAY of values of any size", array.location);
         }
         facts.ty = match facts.ty {
             Ty::Known(element) | Ty::Number(element) => match self.lists.array_of(element) {
@@ -251,7 +284,7 @@ impl Analyzer<'_> {
                 // Arrays of arrays of different lengths do not fit together.
                 None => {
                     if !parts.is_empty() {
-                        facts.hazard = self.unsafe_part("ARRAY of arrays", array.location);
+                        self.make_unsafe(&mut facts, "ARRAY of arrays", array.location);
                     }
                     if self.lists.element(element).is_some() { Ty::Known(element) } else { Ty::Any }
                 }
@@ -282,6 +315,7 @@ impl Analyzer<'_> {
         results.push(self.expression(case.defresult())?);
         let mut facts = self.unify(&results.iter().collect::<Vec<_>>(), "CASE over different types");
         facts.absorb(&conditions);
+        facts.conditional();
         facts.origin = None;
         Ok(facts)
     }
@@ -314,7 +348,8 @@ impl Analyzer<'_> {
                         Ty::Known(ty) if !indices.is_slice => self.element(ty),
                         other => other,
                     };
-                    facts.hazard = self.unsafe_part("a subscript", -1);
+                    self.make_unsafe(&mut facts, "a subscript", -1);
+                    facts.conditional();
                     facts.origin = None;
                 }
                 // A field of a composite value, or a function call in disguise.
@@ -333,12 +368,12 @@ impl Analyzer<'_> {
         let fields: Vec<&str> = column.fields().iter().filter_map(Node::as_str).collect();
         let item = match fields.as_slice() {
             [name] => match self.levels.unqualified(name, column.location)? {
-                Some(Found::Row(item)) => Some(item),
+                Some(Found::Row(item, depth)) => Some((item, depth)),
                 _ => None,
             },
             _ => None,
         };
-        let Some(item) = item else {
+        let Some((item, depth)) = item else {
             let message = "a field of a composite value is not mediated by this version";
             return Err(Refusal::new(RefusalKind::Unsupported, message).at(column.location));
         };
@@ -351,9 +386,7 @@ impl Analyzer<'_> {
         let facts = Facts { origin: None, ..seen.facts.clone() };
         let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
         self.note_use(&seen.facts, vec![alias, seen.name.clone()]);
-        self.note_filtered(facts.filtered);
-        self.note_hazard(facts.hazard.as_ref());
-        Ok(facts)
+        Ok(self.read_column(&facts, depth))
     }
 
     fn sublink(&mut self, link: &nodes::SubLink) -> Result<Facts, Refusal> {
@@ -362,10 +395,16 @@ impl Analyzer<'_> {
             return Err(unsupported("this subquery", link.location));
         };
         let body = self.select(query, Place::Inner)?.settled();
-        let mut facts = Facts { filtered: body.filtered, hazard: body.hazard.clone(), ..Facts::of(Ty::Any) };
-        facts.reads = body.filtered.is_some() || !query.from_clause().is_empty();
         if link.sub_link_type != Link::EXISTS_SUBLINK {
             self.note_value(&body.columns);
+        }
+        let mut facts = Facts { gates: body.gates.clone(), reads: body.correlated, ..Facts::of(Ty::Any) };
+        if body.hazards.iter().any(|hazard| hazard.site == Site::Nowhere) {
+            let what = body.hazards.first().map_or_else(|| "a subquery".into(), |hazard| hazard.what.clone());
+            self.make_unsafe(&mut facts, what, link.location);
+        } else {
+            facts.hazards.clone_from(&body.hazards);
+            facts.conditional();
         }
         let first = body.columns.first();
         match link.sub_link_type {
@@ -373,13 +412,14 @@ impl Analyzer<'_> {
             Link::ANY_SUBLINK | Link::ALL_SUBLINK => {
                 let compared = self.compared_with(link, &body)?;
                 facts.absorb(&compared);
+                facts.gates.take(&[Gates::OWN]);
+                facts.conditional();
                 facts.ty = Ty::Known(oid::BOOL);
                 facts.collation = Collation::Default;
             }
             Link::EXPR_SUBLINK => {
                 if !body.single_row {
-                    let what = "a subquery that may give more than one row";
-                    facts.hazard = self.unsafe_part(what, link.location);
+                    self.make_unsafe(&mut facts, "a subquery that may give more than one row", link.location);
                 }
                 if let Some(first) = first {
                     facts.ty = first.facts.ty;
@@ -387,7 +427,7 @@ impl Analyzer<'_> {
                 }
             }
             Link::ARRAY_SUBLINK => {
-                facts.hazard = self.unsafe_part("ARRAY of a subquery", link.location);
+                self.make_unsafe(&mut facts, "ARRAY of a subquery", link.location);
                 facts.collation = first.map_or(Collation::Default, |first| first.facts.collation);
                 facts.ty = match first.map(|first| first.facts.ty) {
                     Some(Ty::Known(element)) => self.lists.array_of(element).map_or(Ty::Any, Ty::Known),
@@ -412,7 +452,13 @@ impl Analyzer<'_> {
         };
         let mut facts = Facts::of(Ty::Known(oid::BOOL));
         for (left, Seen { facts: right, .. }) in lefts.iter().zip(&body.columns) {
-            facts.absorb(&self.operator(&name, Some(left), right, link.location)?);
+            // What can fail in the subquery is known of it already.
+            let right = Facts { hazards: Vec::new(), ..right.clone() };
+            facts.absorb(&self.operator(&name, Some(left), &right, link.location)?);
+        }
+        if body.filtered && !facts.hazards.is_empty() {
+            // The comparison may become one of a join, run over the subquery's rows before they are filtered.
+            self.fence(body.inside);
         }
         Ok(facts)
     }
@@ -449,7 +495,7 @@ impl Analyzer<'_> {
             let Node::ResTarget(target) = named else { return Err(unsupported("this XML", xml.location)) };
             facts.absorb(&self.expression(target.val())?);
         }
-        facts.hazard = self.unsafe_part("an XML expression", xml.location);
+        self.make_unsafe(&mut facts, "an XML expression", xml.location);
         Ok(facts)
     }
 }

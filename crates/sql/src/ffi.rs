@@ -63,6 +63,21 @@ fn address(node: Node<'_>) -> *mut raw::Node {
     }
 }
 
+/// Where a node stands in memory: its name among the nodes of one tree.
+pub(crate) fn place(node: Node<'_>) -> usize {
+    address(node).addr()
+}
+
+/// Takes hold of a node that stands in a tree, so that it can be hung into another place; its own place gets another.
+/// Nothing is copied.
+pub(crate) fn hold<'m>(mem: MemoryToken<'m>, node: Node<'_>) -> Unique<'m, Node<'m>> {
+    let mut taken = mem.none();
+    if let NodeMut::None(slot, _) = taken.as_mut() {
+        *slot = address(node);
+    }
+    taken
+}
+
 /// What Postgres says of a text that it cannot read, and where: the message and the character, from 1 on.
 pub(crate) fn syntax_error(text: &str) -> Option<(String, Option<usize>)> {
     let text = CString::new(text).ok()?;

@@ -12,12 +12,14 @@ use pg_raw_parse::{Node, nodes, raw};
 
 use crate::analyze::{Analyzer, Mention, Place, one, renamed, unsupported};
 use crate::barrier;
-use crate::edits::Edit;
+use crate::edits::{self, Edit};
+use crate::ffi;
 use crate::figure::column_name;
+use crate::gates::Source;
 use crate::lists::{CallKind, Lists, oid};
 use crate::lower;
 use crate::names;
-use crate::range::{Collation, Facts, Item, Origin, Seen, Sight, Ty};
+use crate::range::{Collation, Facts, Gates, Item, Level, Origin, Seen, Sight, Site, Ty};
 use crate::unnest;
 use crate::views_closed::widened;
 
@@ -57,7 +59,7 @@ impl Analyzer<'_> {
         left: &[Rc<Sight>],
         read: impl FnOnce(&mut Self) -> Result<R, Refusal>,
     ) -> Result<R, Refusal> {
-        self.levels.0.push(one(left.to_vec()));
+        self.levels.0.push(Level { sight: one(left.to_vec()), settled: false });
         self.used.push(None);
         let result = read(self);
         self.used.pop();
@@ -78,17 +80,28 @@ impl Analyzer<'_> {
         let name = range.relname()?;
         let cte =
             self.ctes.iter().rev().find_map(|frame| frame.iter().rev().find(|cte| &*cte.name == name))?;
-        let (hazard, filtered, open) = (cte.hazard.clone(), cte.filtered, cte.open);
+        let (hazard, inside, open) = (cte.hazard.clone(), cte.inside, cte.open);
         let mut columns = (*cte.columns).clone();
         let mut alias = cte.name.clone();
         // It runs where it is read, perhaps row by row of what stands around.
-        self.note_hazard(hazard.as_ref());
-        self.note_filtered(filtered);
+        self.note_nowhere(hazard.as_slice());
+        let admit = inside.map(|inside| self.new_admit(Source::Body(inside)));
+        columns.iter_mut().for_each(|column| column.facts.enter(admit));
         if let Some(given) = range.alias() {
             alias = given.aliasname().unwrap_or_default().into();
             columns = renamed(columns, given.colnames());
         }
-        Some(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open, renamed: false }))
+        if let Some(admit) = admit {
+            if open {
+                let what = "a condition that can fail over a function's rows in WITH";
+                self.block(&[admit], unsupported(what, range.location));
+            }
+            // The column that passes it up has one name in the query, and needs another at each mention.
+            let names = columns.iter().map(|column| column.name.clone()).collect();
+            self.edits.add(range, Edit::Rename { alias: alias.clone(), names, admit });
+        }
+        let admits = admit.into_iter().collect();
+        Some(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open, renamed: false, admits }))
     }
 
     /// A relation: from here on it is its guard.
@@ -106,15 +119,16 @@ impl Analyzer<'_> {
             return Err(Refusal::new(RefusalKind::Unsupported, message).at(range.location));
         }
         // Nothing of the query around a fence runs over rows that the guard leaves out.
-        let filtered = (guard.rows.is_some() && !lower::is_fenced(relation)).then_some(at);
+        let is_filtered = guard.rows.is_some() && !lower::is_fenced(relation);
         let all = self.views.inside().then(|| widened(guard, relation));
         let shown = all.as_ref().unwrap_or(guard);
-        self.note_filtered(filtered);
         let mention = self.mentions.len();
         if mention >= MENTIONS_MAX {
             let message = format!("statement names more than {MENTIONS_MAX} relations");
             return Err(Refusal::new(RefusalKind::TooComplex, message).at(range.location));
         }
+        let admit = is_filtered.then(|| self.new_admit(Source::Guard(mention)));
+        let gates: Gates = admit.into_iter().collect();
         let mut columns = Vec::with_capacity(shown.columns.len());
         for guarded in &shown.columns {
             let Some(column) = relation.column(&guarded.name) else { continue };
@@ -123,16 +137,22 @@ impl Analyzer<'_> {
                     0 | 100 => Collation::Default,
                     other => Collation::Named(other),
                 },
-                filtered,
+                gates: gates.clone(),
                 reads: true,
                 origin: Some(Origin { mention, column: column.name.clone() }),
                 closed: guard.columns.iter().all(|shown| shown.name != column.name),
                 ..Facts::of(Ty::Known(column.base_oid))
             };
-            columns.push(Seen { name: column.name.clone(), facts });
+            columns.push(Seen::new(column.name.clone(), facts));
         }
         let in_view = all.is_some();
-        self.mentions.push(Mention { guard: at, relation: relation.clone(), used: HashSet::new(), in_view });
+        self.mentions.push(Mention {
+            guard: at,
+            relation: relation.clone(),
+            used: HashSet::new(),
+            admit: None,
+            in_view,
+        });
         let (alias, schema, sent_alias) = match range.alias() {
             Some(given) => (given.aliasname().unwrap_or_default().into(), None, None),
             None => {
@@ -152,7 +172,8 @@ impl Analyzer<'_> {
             alias: sent_alias.clone().or_else(|| range.alias().is_none().then(|| alias.clone())),
         };
         self.edits.add(range, edit);
-        Ok(Sight::of(Item { alias, schema, sent_alias, columns, open: false, renamed: is_renamed }))
+        let admits = admit.into_iter().collect();
+        Ok(Sight::of(Item { alias, schema, sent_alias, columns, open: false, renamed: is_renamed, admits }))
     }
 
     /// Names given by place: a column that is left out would move those after it.
@@ -189,13 +210,12 @@ impl Analyzer<'_> {
             self.select(query, Place::Inner)?
         };
         let body = body.settled();
-        let columns = body.columns.into_iter().map(|column| {
-            let facts = Facts { origin: None, reads: true, ..column.facts };
-            Seen { facts, ..column }
-        });
-        let columns: Vec<_> = columns.collect();
+        let admit = body.filtered.then(|| self.new_admit(Source::Body(body.inside)));
+        let mut columns = body.columns;
+        columns.iter_mut().for_each(|column| column.facts.enter(admit));
+        let admits: Vec<_> = admit.into_iter().collect();
         let Some(alias) = subselect.alias() else {
-            return Ok(Sight { items: Vec::new(), columns, open: body.open });
+            return Ok(Sight { items: Vec::new(), columns, open: body.open, admits });
         };
         let columns = renamed(columns, alias.colnames());
         let alias = alias.aliasname().unwrap_or_default().into();
@@ -206,6 +226,7 @@ impl Analyzer<'_> {
             columns,
             open: body.open,
             renamed: false,
+            admits,
         }))
     }
 
@@ -217,8 +238,7 @@ impl Analyzer<'_> {
             let Node::NodeList(entry) = entry else { return Err(unsupported("this function in FROM", -1)) };
             let mut parts = entry.iter();
             let Some(call) = parts.next() else { return Err(unsupported("this function in FROM", -1)) };
-            let facts = self.expression(call)?;
-            barrier::check(self, &facts)?;
+            let facts = self.called(call)?;
             if let Some(several) = unnest::of_several(function) {
                 self.edits.forget(several);
             }
@@ -235,16 +255,11 @@ impl Analyzer<'_> {
                 Some(alias) if !function.is_rowsfrom => alias.aliasname().unwrap_or_default().to_owned(),
                 _ => column_name(call),
             };
-            let mut facts = Facts { origin: None, reads: true, aggregated: false, ..facts };
-            if facts.filtered.is_none() && returns_set(call, self.lists) {
-                // Its rows are computed by a scan of their own: what reads them cannot make it run over hidden rows.
-                facts.hazard = None;
-            }
-            columns.push(Seen { name: name.into(), facts });
+            columns.push(Seen::new(name.into(), facts));
         }
         if function.ordinality {
             let facts = Facts { reads: true, ..Facts::of(Ty::Known(oid::INT8)) };
-            columns.push(Seen { name: "ordinality".into(), facts });
+            columns.push(Seen::new("ordinality".into(), facts));
         }
         if open {
             // A row of unknown columns: those that have a name may be any of them.
@@ -258,17 +273,35 @@ impl Analyzer<'_> {
                 if open {
                     let like =
                         columns.first().map_or_else(|| Facts::of(Ty::Any), |column| column.facts.clone());
-                    columns.resize_with(columns.len().max(named.len()), || Seen {
-                        name: "".into(),
-                        facts: like.clone(),
-                    });
+                    columns
+                        .resize_with(columns.len().max(named.len()), || Seen::new("".into(), like.clone()));
                 }
                 columns = renamed(columns, named);
                 alias.aliasname().unwrap_or_default().into()
             }
             None => columns.first().map_or_else(|| "".into(), |column| column.name.clone()),
         };
-        Ok(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open, renamed: false }))
+        let (schema, sent_alias, admits) = (None, None, Vec::new());
+        Ok(Sight::of(Item { alias, schema, sent_alias, columns, open, renamed: false, admits }))
+    }
+
+    /// One call in FROM: what it gives is computed by a scan of its own, or moved into conditions where it is one value.
+    fn called(&mut self, call: Node<'_>) -> Result<Facts, Refusal> {
+        let mut facts = self.expression(call)?;
+        let own = Site::Node(ffi::place(call));
+        for hazard in facts.hazards.iter_mut().filter(|hazard| hazard.site == own) {
+            // A call in FROM can stand in no CASE.
+            hazard.site = match own {
+                Site::Node(place) if takes_null(call, self.lists) => Site::Arguments(place),
+                _ => Site::Nowhere,
+            };
+        }
+        barrier::check(self, &facts)?;
+        facts.gated();
+        if returns_set(call, self.lists) {
+            facts.hazards.clear();
+        }
+        Ok(Facts { origin: None, reads: true, aggregated: false, gives_rows: false, ..facts })
     }
 
     /// `AS t (a int, b text)`: names and types that the client gives.
@@ -287,8 +320,7 @@ impl Analyzer<'_> {
                 None => Ty::Any,
             };
             let name = definition.colname().unwrap_or_default().into();
-            let facts = Facts { ty, origin: None, reads: true, aggregated: false, ..facts.clone() };
-            columns.push(Seen { name, facts });
+            columns.push(Seen::new(name, Facts { ty, ..facts.clone() }));
         }
         Ok(columns)
     }
@@ -309,12 +341,21 @@ impl Analyzer<'_> {
             return Err(unsupported("NATURAL or USING with a function that gives rows", -1));
         }
         if !matches!(join.quals(), Node::None) {
-            self.levels.0.push(Rc::new((*one_side).clone().beside(other_side.clone())));
+            let sight = Rc::new((*one_side).clone().beside(other_side.clone()));
+            self.levels.0.push(Level { sight, settled: false });
             self.used.push(None);
-            let checked = barrier::conditions(self, join.quals());
+            // Beside the condition of an outer join one more is no condition of its own.
+            let owner = (join.jointype == raw::JoinType::JOIN_INNER).then(|| edits::place(join));
+            let checked = barrier::conditions(self, join.quals(), owner);
             self.used.pop();
             self.levels.0.pop();
             checked?;
+        }
+        let mut admits = one_side.admits.clone();
+        admits.extend(&other_side.admits);
+        if join.is_natural && !admits.is_empty() {
+            // One more column on both sides would be joined by as well.
+            self.edits.add(join, Edit::Using { names: names.clone(), admits: admits.clone() });
         }
         let mut merged = Vec::with_capacity(names.len());
         for name in &names {
@@ -331,6 +372,10 @@ impl Analyzer<'_> {
         }
         if let Some(alias) = join.alias() {
             self.use_by_place(&columns, alias);
+            if !alias.colnames().is_empty() {
+                let what = "a condition that can fail over a join with names for its columns";
+                self.block(&admits, unsupported(what, -1).hint("name the columns in a select list"));
+            }
             let columns = renamed(columns, alias.colnames());
             let alias = alias.aliasname().unwrap_or_default().into();
             return Ok(Sight::of(Item {
@@ -340,17 +385,24 @@ impl Analyzer<'_> {
                 columns,
                 open,
                 renamed: false,
+                admits,
             }));
         }
         let mut items = one_side.items.clone();
         items.extend(other_side.items);
         if let Some(alias) = join.join_using_alias() {
             let alias = alias.aliasname().unwrap_or_default().into();
-            let item =
-                Item { alias, schema: None, sent_alias: None, columns: merged, open: false, renamed: false };
-            items.push(Rc::new(item));
+            items.push(Rc::new(Item {
+                alias,
+                schema: None,
+                sent_alias: None,
+                columns: merged,
+                open: false,
+                renamed: false,
+                admits: Vec::new(),
+            }));
         }
-        Ok(Sight { items, columns, open })
+        Ok(Sight { items, columns, open, admits })
     }
 
     /// A column of USING or NATURAL: an equality that the server adds, at risk as if it were written.
@@ -390,8 +442,25 @@ impl Analyzer<'_> {
             _ => None,
         };
         let facts = Facts { origin, ..both };
-        Ok(Seen { name: name.clone(), facts })
+        Ok(Seen::new(name.clone(), facts))
     }
+}
+
+/// Functions that give rows and run where an argument is NULL.
+const RUN_ON_NULL: [&str; 5] = [
+    "json_populate_recordset",
+    "jsonb_populate_recordset",
+    "json_to_recordset",
+    "jsonb_to_recordset",
+    "string_to_table",
+];
+
+/// Whether a call does not run where an argument is NULL, and has one that can be made so.
+fn takes_null(call: Node<'_>, lists: &'static Lists) -> bool {
+    let Node::FuncCall(function) = call else { return false };
+    let name = function.funcname().iter().filter_map(Node::as_str).next_back().unwrap_or_default();
+    let gated = function.args().iter().any(|arg| !matches!(arg, Node::A_Const(_) | Node::ParamRef(_)));
+    gated && returns_set(call, lists) && !function.func_variadic && !RUN_ON_NULL.contains(&name)
 }
 
 /// Whether every function of this name gives rows; one that gives a value may be moved into conditions.

@@ -8,7 +8,6 @@ use access::{Refusal, RefusalKind};
 use pg_raw_parse::{Node, nodes};
 
 use crate::analyze::Analyzer;
-use crate::edits::Edit;
 use crate::range::{Facts, Origin, Seen};
 
 /// `json`, `xml`, `point`, `polygon`, `jsonpath`.
@@ -67,10 +66,15 @@ impl Analyzer<'_> {
             // An input column goes before an output column of that name.
             Node::ColumnRef(column) => match (self.input_column(column)?, aliases.find(column)) {
                 (false, Some(facts)) => keys.extend(facts.origin.clone()),
-                _ => keys.extend(self.expression(node)?.origin),
+                _ => {
+                    let facts = self.expression(node)?;
+                    self.note_nowhere(&facts.hazards);
+                    keys.extend(facts.origin);
+                }
             },
             _ => {
-                self.expression(node)?;
+                let facts = self.expression(node)?;
+                self.note_nowhere(&facts.hazards);
             }
         }
         Ok(())
@@ -104,7 +108,7 @@ impl Analyzer<'_> {
             paths.push(using.path.clone());
         }
         if !paths.is_empty() {
-            self.edits.add(select, Edit::GroupBy(paths));
+            self.edits.add_group_by(select, paths);
         }
         Ok(())
     }

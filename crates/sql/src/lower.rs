@@ -21,24 +21,38 @@ use crate::hidden::Hidden;
 /// `pg_catalog."default"`.
 const DEFAULT_COLLATION: u32 = 100;
 
+/// One mention of a relation, for which a guard stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mentioned<'a> {
+    /// The relation that the statement names.
+    pub(crate) relation: &'a Relation,
+    /// Whether it is named with ONLY.
+    pub(crate) only: bool,
+    /// The name of one more column, which says whether a row is admitted; for gates.
+    pub(crate) admit: Option<&'a str>,
+}
+
 /// The subquery that stands for a relation: its visible columns by name, masked, filtered.
 ///
-/// `relation` is the one that the statement names; the guard may be that of its topmost parent. Columns that are not
-/// `used` may be left out: no statement can tell.
+/// The guard may be that of the topmost parent. Columns that are not `used` may be left out: no statement can tell.
 pub(crate) fn guard_select<'m>(
     mem: MemoryToken<'m>,
     guard: &Guard,
-    relation: &Relation,
-    only: bool,
+    mention: &Mentioned<'_>,
     catalog: &Catalog,
     hidden: &Hidden,
     used: impl Fn(&str) -> bool,
 ) -> Result<Unique<'m, &'m nodes::SelectStmt>, Refusal> {
+    let Mentioned { relation, only, admit } = *mention;
     let lower = Lower { build: Build(mem), relation, catalog, hidden };
     let mut targets = Vec::with_capacity(guard.columns.len());
     for guarded in guard.columns.iter().filter(|guarded| used(&guarded.name)) {
         let Some(column) = relation.column(&guarded.name) else { continue };
         targets.push(lower.target(column, &guarded.cell)?);
+    }
+    if let (Some(name), Some(rows)) = (admit, &guard.rows) {
+        let admitted = lower.build.is_true(lower.predicate(rows)?);
+        targets.push(mem.make_res_target(Some(name), mem.empty(), admitted));
     }
     let mut from = mem.make_range_var(Some(&relation.name.schema), Some(&relation.name.name));
     from.as_mut().set_inh(!only);

@@ -1,7 +1,7 @@
 //! Scope and guards to the statement that is sent: every relation stands inside its guard, every name is written with
 //! its schema, and what could run over hidden rows is refused.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use access::{Guards, Refusal, RefusalKind};
 use pg_raw_parse::make::try_owned;
@@ -11,11 +11,13 @@ use pg_raw_parse::{Node, nodes};
 use crate::analyze::{Analyzer, Place};
 use crate::depth::is_deeper_than;
 use crate::edits::Apply;
+use crate::gates::any_present;
 use crate::hidden::Hidden;
 use crate::on_stack;
 use crate::print::Rewritten;
 use crate::scope::Scope;
 use crate::stack::LEVELS_MAX;
+use crate::views_closed::Shown;
 use crate::views_open::{self, Narrow, Openings};
 
 /// Rewrites a statement that reads.
@@ -44,16 +46,36 @@ fn rewrite_on_stack(scope: &Scope<'_>, guards: &Guards, text_len: usize) -> Resu
         analyzer.views.openings = openings;
         analyzer.repeated = repeated(select);
         analyzer.select(select, Place::Top)?;
-        let Analyzer { edits, mentions, views, .. } = &analyzer;
+        analyzer.check_gates(scope.statement.source())?;
         patterns.clone_from(&analyzer.patterns);
-        let catalog = scope.catalog;
-        let mut apply = Apply { mem, edits, mentions, guards, catalog, hidden: &hidden, failed: None };
+        let gates = std::mem::take(&mut analyzer.gates);
+        let Analyzer { edits, mentions, admits, insides, views, .. } = &analyzer;
+        let mut apply = Apply {
+            mem,
+            edits,
+            guards,
+            mentions,
+            catalog: scope.catalog,
+            hidden: &hidden,
+            admits,
+            insides,
+            gates,
+            ahead: HashMap::new(),
+            changed: HashSet::new(),
+            failed: None,
+        };
         apply.transform_raw_stmt(copy.as_mut());
         if let Some(refusal) = apply.failed {
             return Err(refusal);
         }
         if !views.shown.is_empty() {
-            Narrow { mem, shown: &views.shown }.transform_raw_stmt(copy.as_mut());
+            let shown = |shown: &Shown| {
+                let passed = shown.admit.filter(|admit| any_present(admits, insides, &[*admit]));
+                let passed = passed.and_then(|admit| admits.get(usize::try_from(admit).ok()?));
+                shown.columns.iter().chain(passed.map(|admit| &admit.name)).cloned().collect()
+            };
+            let shown = views.shown.iter().map(|(place, view)| (*place, shown(view))).collect();
+            Narrow { mem, shown: &shown }.transform_raw_stmt(copy.as_mut());
         }
         Ok(copy)
     })?;

@@ -12,8 +12,10 @@ use pg_raw_parse::raw::SQLValueFunctionOp;
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, list::NodeList, nodes};
 
+use crate::gates::ADMIT_PREFIX;
 use crate::hidden::Hidden;
 use crate::lists::{self, Lists};
+use crate::lower::Mentioned;
 use crate::print::Printed;
 use crate::{ffi, lower, on_stack, unnest, views_closed};
 
@@ -129,15 +131,17 @@ impl Verifier<'_> {
         let relation = self.catalog.relation(&RelationName::new(schema, name));
         let relation = relation.ok_or_else(|| unproven("an unknown relation"))?;
         let guard = self.guard_of(relation).ok_or_else(|| unproven("a relation without a guard"))?;
-        let shown = shown(select).ok_or_else(|| unproven("a guard without names"))?;
+        let mut shown = shown(select).ok_or_else(|| unproven("a guard without names"))?;
+        // One more column may say whether a row is admitted: a gate's.
+        let admit = shown.pop_if(|last| guard.rows.is_some() && last.starts_with(ADMIT_PREFIX));
         // In an opened view columns that are hidden stand as NULL; a name of one tells nothing of its values.
         let all = views_closed::widened(guard, relation);
         let hides = |name: &&str| guard.columns.iter().all(|column| &*column.name != *name);
         let guard = if shown.iter().any(hides) { &all } else { guard };
         let used = |name: &str| shown.contains(&name);
-        let (only, catalog, hidden) = (!range.inh, self.catalog, self.hidden);
+        let mention = Mentioned { relation, only: !range.inh, admit };
         let expected =
-            try_owned(|mem| lower::guard_select(mem, guard, relation, only, catalog, hidden, used))?;
+            try_owned(|mem| lower::guard_select(mem, guard, &mention, self.catalog, self.hidden, used))?;
         let equal = ffi::same_node(Node::SelectStmt(select), Node::SelectStmt(&expected));
         if equal && has_shape_of(select, &shown, guard, relation) {
             Ok(())
@@ -418,16 +422,11 @@ mod tests {
         let (catalog, guards) = (catalog(), guards());
         let relation = catalog.relation(&RelationName::new("public", relation)).unwrap();
         let tree = owned(|mem| {
-            let select = lower::guard_select(
-                mem,
-                &guards.relations[0],
-                relation,
-                false,
-                &catalog,
-                &Hidden::default(),
-                |_| true,
-            )
-            .unwrap();
+            let mention = Mentioned { relation, only: false, admit: None };
+            let hidden = Hidden::default();
+            let select =
+                lower::guard_select(mem, &guards.relations[0], &mention, &catalog, &hidden, |_| true)
+                    .unwrap();
             mem.make_raw_stmt(select.uncast())
         });
         print_tree(&tree).unwrap().text().to_owned()
@@ -468,8 +467,10 @@ mod tests {
         let hidden = Hidden::of(&guards, asked.first().unwrap(), 0).unwrap();
         let relation = catalog.relation(&RelationName::new("public", "t")).unwrap();
         let tree = owned(|mem| {
-            let select =
-                lower::guard_select(mem, &guards.relations[0], relation, false, &catalog, &hidden, |_| true);
+            let select = {
+                let mention = Mentioned { relation, only: false, admit: None };
+                lower::guard_select(mem, &guards.relations[0], &mention, &catalog, &hidden, |_| true)
+            };
             mem.make_raw_stmt(select.unwrap().uncast())
         });
         let guard = print_tree(&tree).unwrap().text().to_owned();

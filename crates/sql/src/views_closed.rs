@@ -15,8 +15,9 @@ use pg_raw_parse::{Node, nodes, raw};
 
 use crate::analyze::{Analyzer, Body, Place, renamed, unsupported};
 use crate::edits::{Edit, place};
+use crate::gates::Source;
 use crate::lists::{CallKind, Lists};
-use crate::range::{Facts, Item, Seen, Sight, Ty};
+use crate::range::{AdmitId, Facts, Item, Seen, Sight, Ty};
 use crate::views_open::{Opening, Openings};
 
 /// What the analyzer knows of opened views.
@@ -28,7 +29,14 @@ pub(crate) struct Views {
     /// Whether a closed column was used since this was last looked at.
     used: bool,
     /// The columns that each view shows where it hides others, by the place of its subquery.
-    pub(crate) shown: HashMap<usize, Vec<Arc<str>>>,
+    pub(crate) shown: HashMap<usize, Shown>,
+}
+
+/// The columns that a view shows, and what admits its rows.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) columns: Vec<Arc<str>>,
+    pub(crate) admit: Option<AdmitId>,
 }
 
 impl Views {
@@ -94,20 +102,22 @@ impl Analyzer<'_> {
         outermost: bool,
     ) -> Result<Sight, Refusal> {
         let view = &opening.view;
+        let admit = body.filtered.then(|| self.new_admit(Source::Body(body.inside)));
         let mut columns = Vec::with_capacity(body.columns.len());
         for (seen, live) in body.columns.into_iter().zip(&view.columns) {
-            let mut facts = Facts { origin: None, reads: true, ..seen.facts };
+            let mut facts = seen.facts;
+            facts.enter(admit);
             let plain = !matches!(self.catalog.field_type(live.base_oid), FieldType::Other(_));
             if facts.ty == Ty::Any && plain {
                 // What the server itself found for the same query.
                 facts.ty = Ty::Known(live.base_oid);
             }
-            columns.push(Seen { facts, ..seen });
+            columns.push(Seen::new(seen.name, facts));
         }
         if outermost && columns.iter().any(|column| column.facts.closed) {
             columns.retain(|column| !column.facts.closed);
             let shown = columns.iter().map(|column| column.name.clone()).collect();
-            self.views.shown.insert(place(subselect), shown);
+            self.views.shown.insert(place(subselect), Shown { columns: shown, admit });
         }
         let Some(alias) = subselect.alias() else { return Err(unsupported("a view without a name", -1)) };
         let is_renamed = !alias.colnames().is_empty();
@@ -121,7 +131,16 @@ impl Analyzer<'_> {
                 self.edits.add(subselect, Edit::Alias(sent.clone()));
             }
         }
-        Ok(Sight::of(Item { alias: name, schema, sent_alias, columns, open: false, renamed: is_renamed }))
+        let admits = admit.into_iter().collect();
+        Ok(Sight::of(Item {
+            alias: name,
+            schema,
+            sent_alias,
+            columns,
+            open: false,
+            renamed: is_renamed,
+            admits,
+        }))
     }
 
     /// A query of an opened view, once it has been read: nothing but its select list hangs on closed columns.
@@ -151,10 +170,9 @@ impl Analyzer<'_> {
 
     /// A column of a function's result, or of a query around it: closed where any in sight is.
     pub(crate) fn note_unknown(&mut self) {
-        let mut in_sight =
-            self.levels.0.iter().flat_map(|level| {
-                level.columns.iter().chain(level.items.iter().flat_map(|item| &item.columns))
-            });
+        let mut in_sight = self.levels.0.iter().flat_map(|level| {
+            level.sight.columns.iter().chain(level.sight.items.iter().flat_map(|item| &item.columns))
+        });
         let closed = in_sight.any(|column| column.facts.closed);
         self.views.used |= closed;
     }
