@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::FieldType;
+use crate::{Added, FieldType};
 
 /// One store's catalogue at one moment.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,8 @@ pub struct Catalog {
     pub types: HashMap<u32, SqlType>,
     /// Every collation, by oid.
     pub collations: HashMap<u32, Collation>,
+    /// What was added next to what came with the server.
+    pub added: Added,
 }
 
 impl Catalog {

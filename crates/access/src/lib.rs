@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O or reads a clock: value in, value out.
 
+mod added;
 mod caller;
 mod catalog;
 mod guard;
@@ -11,6 +12,7 @@ mod refusal;
 mod touch;
 mod value;
 
+pub use added::Added;
 pub use caller::{Attribute, Caller, Identity, Request};
 pub use catalog::{
     Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind, quote,

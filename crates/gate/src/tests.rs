@@ -73,6 +73,7 @@ fn catalog() -> Arc<Catalog> {
         relations: HashMap::from([table("customers"), table("hidden")]),
         types: HashMap::from(types),
         collations: HashMap::from([(100, default)]),
+        ..Catalog::default()
     })
 }
 

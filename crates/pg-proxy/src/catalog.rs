@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use access::{Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind};
+use access::{Added, Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind};
 use gate::SqlPermit;
 
 use crate::frame::FrameError;
@@ -27,9 +27,6 @@ pub async fn load(config: &UpstreamConfig, store: &str) -> Result<Catalog, Catal
 pub async fn load_over(upstream: &mut Upstream, store: &str) -> Result<Catalog, CatalogError> {
     // One snapshot for all of it: a relation is never there without its columns.
     upstream.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    for setting in DEFINITIONS_READ_THE_SAME {
-        upstream.query(setting).await?;
-    }
     let loaded = Loaded::read(upstream).await;
     upstream.query("ROLLBACK").await?;
     loaded?.catalog(store)
@@ -95,6 +92,9 @@ pub enum CatalogError {
     /// A value of the catalogue is not what it should be.
     #[error("the store's catalogue has an unexpected value")]
     Value,
+    /// A server of a version that is not known.
+    #[error("PostgreSQL {0} is not supported: there are lists of calls for 14 to 18")]
+    Version(u32),
 }
 
 impl CatalogError {
@@ -103,7 +103,7 @@ impl CatalogError {
     pub fn store(&self) -> Option<&StoreError> {
         match self {
             Self::Upstream(UpstreamError::Store(error)) => Some(error),
-            Self::Upstream(_) | Self::Value => None,
+            Self::Upstream(_) | Self::Value | Self::Version(_) => None,
         }
     }
 }
@@ -117,6 +117,9 @@ const DEFINITIONS_READ_THE_SAME: [&str; 5] = [
     "SET LOCAL timezone = 'UTC'",
     "SET LOCAL extra_float_digits = 1",
 ];
+
+/// The major versions that there are lists of calls for.
+const SUPPORTED: std::ops::RangeInclusive<u32> = 14..=18;
 
 const SERVER: &str = "SELECT current_setting('server_version_num'), current_database()";
 
@@ -167,6 +170,29 @@ WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema' AND c.rel
   AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'))
 ORDER BY 1, 2";
 
+/// What is not the server's own, in the schemas where operators and functions are looked up. Casts from base types that
+/// are not built in are left out: a superuser made the type.
+const ADDED: &str = r"
+SELECT 'function', proname, '', '' FROM pg_proc WHERE oid >= 16384 AND pronamespace = 'pg_catalog'::regnamespace
+UNION SELECT 'operator', oprname, '', '' FROM pg_operator WHERE oid >= 16384 AND oprnamespace = 'pg_catalog'::regnamespace
+UNION SELECT 'of an extension', oprname, '', '' FROM pg_operator JOIN pg_namespace n ON n.oid = oprnamespace
+WHERE nspname = ANY (current_schemas(false)) AND nspname <> 'pg_catalog' AND nspname NOT LIKE 'pg\_temp%'
+UNION SELECT CASE castcontext WHEN 'i' THEN 'implicit cast' ELSE 'cast' END, '', castsource::text, casttarget::text
+FROM pg_cast c JOIN pg_type t ON t.oid = castsource
+WHERE c.oid >= 16384 AND NOT (t.oid >= 16384 AND t.typtype = 'b' AND t.typcategory <> 'A')";
+
+/// Who could add to these schemas without being trusted with them, and comparisons that are somebody's own.
+const UNTRUSTED: &str = r"
+SELECT format('%s may create in the schema %s', r.name, nspname) FROM pg_namespace n
+JOIN (SELECT oid, format('the role %s', rolname) FROM pg_roles WHERE NOT rolsuper AND rolname NOT LIKE 'pg\_%') r (oid, name)
+  ON has_schema_privilege(r.oid, n.oid, 'CREATE') AND NOT pg_has_role(r.oid, n.nspowner, 'USAGE')
+WHERE nspname = ANY (current_schemas(false)) AND nspname NOT LIKE 'pg\_temp%'
+UNION ALL
+SELECT format('the operator class %s is the default for the type %s', opcname, opcintype::regtype)
+FROM pg_opclass o JOIN pg_am a ON a.oid = o.opcmethod JOIN pg_type t ON t.oid = o.opcintype
+WHERE o.oid >= 16384 AND o.opcdefault AND a.amname IN ('btree', 'hash') AND (t.oid < 16384 OR t.typtype = 'e')
+LIMIT 1";
+
 /// Every change of a row of the catalogue gives it another `xmin`; statistics are updated in place and do not. `pg_t` is
 /// the beginning of the names of temporary and toast schemas.
 const FINGERPRINT: &str = r"
@@ -184,7 +210,10 @@ WITH shown AS (SELECT oid, xmin FROM pg_namespace WHERE nspname NOT LIKE 'pg\_t%
   SELECT 7, inhrelid::int8 + inhparent::int8 * 3, xmin FROM pg_inherits UNION ALL
   SELECT 8, oid::int8, xmin FROM pg_rewrite UNION ALL
   SELECT 9, oid::int8, xmin FROM pg_collation UNION ALL
-  SELECT 10, oid::int8, xmin FROM pg_proc WHERE oid >= 16384)
+  SELECT 10, oid::int8, xmin FROM pg_proc WHERE oid >= 16384 UNION ALL
+  SELECT 11, oid::int8, xmin FROM pg_operator WHERE oid >= 16384 UNION ALL
+  SELECT 12, oid::int8, xmin FROM pg_cast WHERE oid >= 16384 UNION ALL
+  SELECT 13, oid::int8, xmin FROM pg_opclass WHERE oid >= 16384)
 SELECT md5(string_agg(part, ' ' ORDER BY part))
 FROM (SELECT concat(kind, ':', count(*), ':', sum(version::text::int8 * (id % 65521 + 1))) FROM rows GROUP BY kind) p (part)";
 
@@ -198,10 +227,17 @@ struct Loaded {
     parents: Rows,
     types: Rows,
     collations: Rows,
+    added: Rows,
+    untrusted: Rows,
 }
 
 impl Loaded {
     async fn read(upstream: &mut Upstream) -> Result<Self, UpstreamError> {
+        // Asked along the path of the gateway's statements, before the one that definitions are written under.
+        let (added, untrusted) = (upstream.query(ADDED).await?, upstream.query(UNTRUSTED).await?);
+        for setting in DEFINITIONS_READ_THE_SAME {
+            upstream.query(setting).await?;
+        }
         Ok(Self {
             server: upstream.query(SERVER).await?,
             schemas: upstream.query(SCHEMAS).await?,
@@ -211,18 +247,24 @@ impl Loaded {
             parents: upstream.query(PARENTS).await?,
             types: upstream.query(TYPES).await?,
             collations: upstream.query(COLLATIONS).await?,
+            added,
+            untrusted,
         })
     }
 
     fn catalog(&self, store: &str) -> Result<Catalog, CatalogError> {
         let server = rows::<2>(&self.server)?;
         let [version, database] = *server.first().ok_or(CatalogError::Value)?;
+        let version: u32 = number(version)?;
+        if !SUPPORTED.contains(&(version / 10_000)) {
+            return Err(CatalogError::Version(version / 10_000));
+        }
         let types = Types::of(rows(&self.types)?)?;
         let schemas = rows::<1>(&self.schemas)?.into_iter().map(|[name]| name.into()).collect();
         let relations = self.relations(&types)?;
         Ok(Catalog {
             store: store.into(),
-            server_version: number(version)?,
+            server_version: version,
             database: database.into(),
             schemas,
             relations: relations
@@ -231,6 +273,10 @@ impl Loaded {
                 .collect(),
             types: types.finish(),
             collations: collations(rows(&self.collations)?)?,
+            added: Added {
+                untrusted: rows::<1>(&self.untrusted)?.first().map(|[reason]| (*reason).into()),
+                ..added(rows(&self.added)?)?
+            },
         })
     }
 
@@ -307,6 +353,21 @@ fn relation_kind(kind: &str) -> RelationKind {
         "c" => RelationKind::Composite,
         _ => RelationKind::Other,
     }
+}
+
+fn added(rows: Vec<[&str; 4]>) -> Result<Added, CatalogError> {
+    let mut added = Added::default();
+    for [kind, name, source, target] in rows {
+        match kind {
+            "function" => drop(added.functions.insert(name.into())),
+            "operator" => drop(added.operators.insert(name.into())),
+            "of an extension" => drop(added.extension_operators.insert(name.into())),
+            "cast" => drop(added.casts.insert((number(source)?, number(target)?), false)),
+            "implicit cast" => drop(added.casts.insert((number(source)?, number(target)?), true)),
+            _ => return Err(CatalogError::Value),
+        }
+    }
+    Ok(added)
 }
 
 fn collations(rows: Vec<[&str; 4]>) -> Result<HashMap<u32, Collation>, CatalogError> {

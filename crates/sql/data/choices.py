@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What a running server makes of calls: for operators and functions with arguments of many types, the overload it means.
+"""What servers make of calls: for operators and functions with arguments of many types, the overload they mean.
 
-    PGHOST=... PGUSER=... crates/sql/data/choices.py [ALL]
+    crates/sql/data/choices.py [MAJOR ALL]
 
-writes crates/sql/data/postgres-MAJOR/choices.tsv, a sample that a test holds the resolver to. With a file name it
-writes every choice there. The database gets a few temporary objects and is otherwise left alone.
+writes crates/sql/data/postgres/choices-MAJOR.tsv for the oldest, the newest and CI's own version: samples that a test
+holds the resolver to. With a version and a file name it writes every choice of that version there.
 """
 
 import pathlib
@@ -13,7 +13,12 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-SAMPLE = 4000
+FOLDER = HERE / "postgres"
+sys.path.insert(0, str(HERE.parents[2] / "scripts"))
+import postgres  # noqa: E402
+
+KEPT = (14, 15, 18)
+SAMPLE = 2000
 
 TYPES = """
 bool bytea char name int8 int2 int4 text oid json jsonb xml float4 float8 money bpchar varchar date time timestamp
@@ -47,32 +52,46 @@ BATCH = 2000
 
 
 def main():
-    random.seed(15)
-    version = int(query("SHOW server_version_num")[0][0])
-    asked = [*operator_calls(), *function_calls(HERE / f"postgres-{version // 10000}" / "functions.tsv")]
-    script = [MEANT, "CREATE TEMP TABLE calls(number int, call text);", "COPY calls FROM STDIN;"]
-    script += [f"{number}\t{call}" for number, (_, _, _, call) in enumerate(asked)]
-    script.append("\\.")
-    script += [
-        f"SELECT number, meant FROM calls, pg_temp.meant(number, call) meant"
-        f" WHERE number / {BATCH} = {batch} AND meant IS NOT NULL ORDER BY number;"
-        for batch in range(len(asked) // BATCH + 1)
-    ]
-    rows = []
-    for number, meant in query("\n".join(script)):
-        kind, name, given, _ = asked[int(number)]
-        rows.append(f"{kind}\t{name}\t{' '.join(given)}\t{meant}")
-    if len(sys.argv) > 1:
-        path = pathlib.Path(sys.argv[1])
-    else:
-        path = HERE / f"postgres-{version // 10000}" / "choices.tsv"
-        rows = [rows[i] for i in sorted(random.sample(range(len(rows)), SAMPLE))]
+    match sys.argv[1:]:
+        case []:
+            for major in KEPT:
+                rows = choices(major)
+                sample = [rows[i] for i in sorted(random.sample(range(len(rows)), SAMPLE))]
+                write(FOLDER / f"choices-{major}.tsv", sample, len(rows))
+        case [major, path]:
+            rows = choices(int(major))
+            write(pathlib.Path(path), rows, len(rows))
+        case _:
+            sys.exit(__doc__)
+
+
+def choices(major):
+    """Every call that the server takes, with what it means."""
+    random.seed(major)
+    with postgres.started(major) as server:
+        asked = [*operator_calls(server), *function_calls(server, major)]
+        script = [MEANT, "CREATE TEMP TABLE calls(number int, call text);", "COPY calls FROM STDIN;"]
+        script += [f"{number}\t{call}" for number, (_, _, _, call) in enumerate(asked)]
+        script.append("\\.")
+        script += [
+            f"SELECT number, meant FROM calls, pg_temp.meant(number, call) meant"
+            f" WHERE number / {BATCH} = {batch} AND meant IS NOT NULL ORDER BY number;"
+            for batch in range(len(asked) // BATCH + 1)
+        ]
+        rows = []
+        for number, meant in query("\n".join(script), server):
+            kind, name, given, _ = asked[int(number)]
+            rows.append(f"{kind}\t{name}\t{' '.join(given)}\t{meant}")
+    return rows
+
+
+def write(path, rows, of):
     path.write_text("#kind\tname\tgiven\tmeant\n" + "\n".join(rows) + "\n")
-    print(f"{path}: {len(rows)} of {len(asked)} calls")
+    print(f"{path}: {len(rows)} of {of} choices")
 
 
-def operator_calls():
-    names = [name for (name,) in query("SELECT DISTINCT oprname FROM pg_operator WHERE oprnamespace = 11 ORDER BY 1")]
+def operator_calls(server):
+    names = [name for (name,) in query("SELECT DISTINCT oprname FROM pg_operator WHERE oprnamespace = 11 ORDER BY 1", server)]
     given = [*TYPES, "mood", "mood[]", "unknown"]
     for name in names:
         for right in given:
@@ -81,18 +100,18 @@ def operator_calls():
                 yield "operator", name, [left, right], f"{value(left)} {name} {value(right)}"
 
 
-def function_calls(functions):
+def function_calls(server, major):
     """Each overload with arguments near to those it declares."""
     casts = {}
     for source, target in query("""
         SELECT s.typname, t.typname FROM pg_cast JOIN pg_type s ON s.oid = castsource JOIN pg_type t ON t.oid = casttarget
-        WHERE castcontext = 'i'"""):
+        WHERE castcontext = 'i'""", server):
         casts.setdefault(target, []).append(source)
-    quote = dict(query("SELECT DISTINCT proname, quote_ident(proname) FROM pg_proc"))
-    listed = {line.split("\t")[0] for line in (functions.parent / "classes.tsv").read_text().splitlines() if "\tt\t" in line}
-    for line in functions.read_text().splitlines()[1:]:
-        name, kind, args, *_, place, _, _ = line.split("\t")
-        if place not in listed or kind == "set" or not args:
+    quote = dict(query("SELECT DISTINCT proname, quote_ident(proname) FROM pg_proc", server))
+    listed = {line.split("\t")[0] for line in (FOLDER / "classes.tsv").read_text().splitlines() if "\tt\t" in line}
+    for line in (FOLDER / "functions.tsv").read_text().splitlines()[1:]:
+        since, until, name, kind, args, *_, place, _, _ = line.split("\t")
+        if not int(since) <= major <= int(until) or place not in listed or kind == "set" or not args:
             continue
         for _ in range(12):
             given = []
@@ -112,9 +131,9 @@ def value(type_name):
     return f"NULL::pg_temp.{type_name}" if type_name.startswith("mood") else f'NULL::pg_catalog."{type_name}"'
 
 
-def query(text):
+def query(text, server):
     command = ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-f", "-"]
-    answer = subprocess.run(command, input=text, check=True, capture_output=True, text=True).stdout
+    answer = subprocess.run(command, input=text, check=True, capture_output=True, text=True, env=server).stdout
     return [line.split("\t") for line in answer.splitlines()]
 
 

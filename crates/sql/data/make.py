@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""The reviewed lists: a running server's catalogue and the files of review/, joined.
+"""The reviewed lists: the catalogue of every supported version and the files of review/, joined.
 
-    PGHOST=... PGUSER=... crates/sql/data/make.py
+    crates/sql/data/make.py
 
-writes crates/sql/data/postgres-MAJOR/*.tsv for the server that psql finds. Nothing is taken from the server on trust: a
-function that no file of review/ places stops the script, and so does a line of review/ that fits nothing.
-docs/calls.md says how the review was made.
+writes crates/sql/data/postgres/*.tsv from servers that scripts/postgres.py fetches and starts. Nothing is taken from a
+server on trust: a function that no file of review/ places stops the script. docs/calls.md says how the review was made.
 """
 
 import fnmatch
@@ -15,6 +14,17 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+FOLDER = HERE / "postgres"
+sys.path.insert(0, str(HERE.parents[2] / "scripts"))
+import postgres  # noqa: E402
+
+# A row of these tables begins with the first and the last version of Postgres that has it.
+HEADS = {
+    "functions": "name kind arguments result variadic defaults volatility leakproof class safe why",
+    "operators": "name left right result function safe",
+    "casts": "source target context method safe why",
+    "types": "oid name kind category preferred element array subtype range collatable ordered",
+}
 
 # Types that a query can meet: rows of the catalogue's own relations are not values here.
 TYPES = """
@@ -64,14 +74,49 @@ SAFELY_ORDERED = {"varchar", "cidr"}
 
 
 def main():
-    version = int(query("SHOW server_version_num")[0][0])
-    folder = HERE / f"postgres-{version // 10000}"
-    folder.mkdir(exist_ok=True)
+    wanted = [int(major) for major in sys.argv[1:]] or list(postgres.PINNED)
+    review = Review()
+    tables = {}
+    for major in wanted:
+        with postgres.started(major) as server:
+            for name, rows in catalogue(review, lambda text: query(text, server)).items():
+                for row in rows:
+                    tables.setdefault(name, {}).setdefault(tuple(map(str, row)), []).append(major)
+    review.done()
+    if wanted != list(postgres.PINNED):
+        sys.exit("nothing written: the tables hold every version")
+    for name, head in HEADS.items():
+        write(FOLDER / f"{name}.tsv", "since until " + head, spans(tables[name]))
+    write(FOLDER / "classes.tsv", "class listed reason", review.classes.rows())
+
+
+def spans(rows):
+    """The rows with the first and the last version that has them, one for each run of versions."""
+    for row, majors in sorted(rows.items()):
+        for major in majors:
+            if major - 1 not in majors:
+                until = major
+                while until + 1 in majors:
+                    until += 1
+                yield (major, until, *row)
+
+
+class Review:
+    """The files of review/, and what of them some server had."""
+
+    def __init__(self):
+        self.classes, self.safe, self.casts = Classes(), Safe(), Casts()
+
+    def done(self):
+        for part in (self.classes, self.safe, self.casts):
+            part.done()
+
+
+def catalogue(review, query):
+    """The tables of one server."""
     types = {row[0]: row for row in query(TYPES)}
     names = {oid: row[1] for oid, row in types.items()}
-
-    classes = Classes()
-    safe = Safe()
+    classes, safe = review.classes, review.safe
     functions = {}
     for oid, name, kind, args, variadic, defaults, result, volatility, leakproof in query(FUNCTIONS):
         spoken = [names.get(arg, "?") for arg in args.split()]
@@ -82,24 +127,18 @@ def main():
             name, kind, ",".join(spoken), names.get(result, "?"), names.get(variadic, "-"), defaults, volatility,
             leakproof, place, verdict, why, safe.of(signature, leakproof == "t", True)[0] == "safe",
         )
-    classes.done()
-    safe.done()
-    write(folder / "functions.tsv",
-          "name kind arguments result variadic defaults volatility leakproof class safe why",
-          [row[:-1] for row in functions.values()])
-    write(folder / "classes.tsv", "class listed reason", classes.rows())
-
     operators = []
     for name, left, right, result, function in query(OPERATORS):
         row = functions[function]
         if row[8] not in classes.listed:
             sys.exit(f"operator {name} is implemented by {row[0]}, which is not listed")
         operators.append((name, names.get(left, "-"), names[right], names[result], row[0], row[9]))
-    write(folder / "operators.tsv", "name left right result function safe", operators)
-
-    write(folder / "casts.tsv", "source target context method safe why", casts(names, functions))
-    write(folder / "types.tsv", "oid name kind category preferred element array subtype range collatable ordered",
-          [type_row(row, names, functions) for row in types.values()])
+    return {
+        "functions": [row[:-1] for row in functions.values()],
+        "operators": operators,
+        "casts": casts(review.casts, query(CASTS), names, functions),
+        "types": [type_row(row, names, functions) for row in types.values()],
+    }
 
 
 def type_row(row, names, functions):
@@ -114,11 +153,11 @@ def type_row(row, names, functions):
     )
 
 
-def casts(names, functions):
-    reviewed = Casts(names)
+def casts(reviewed, found, names, functions):
+    reviewed.known.update(names.values())
     rows = []
     known = set()
-    for source, target, context, method, function in query(CASTS):
+    for source, target, context, method, function in found:
         if source not in names or target not in names:
             continue
         known.add((names[source], names[target]))
@@ -133,11 +172,10 @@ def casts(names, functions):
             row = functions[function]
             verdict = "safe" if row[9] == "safe" else "unsafe"
             rows.append((names[source], names[target], context, "function", verdict, row[10] if verdict == "safe" else "-"))
-    for name in reviewed.names("to_text"):
+    for name in reviewed.names("to_text", names.values()):
         if (name, "text") not in known:
             rows.append((name, "text", "a", "text", *reviewed.of("to_text", name)))
-    reviewed.done()
-    return sorted(rows)
+    return rows
 
 
 class Classes:
@@ -177,7 +215,7 @@ class Classes:
     def done(self):
         for word in [*self.names, *(pattern for pattern, _ in self.patterns)]:
             if word not in self.used:
-                print(f"note: this server has no function for {word}", file=sys.stderr)
+                print(f"note: no server has a function for {word}", file=sys.stderr)
 
     def rows(self):
         yield from ((place, "t", reason) for place, reason in self.listed.items())
@@ -203,20 +241,19 @@ class Safe:
     def done(self):
         for word, _, _ in self.lines:
             if word not in self.used:
-                print(f"note: this server has no listed function for {word} of safe.txt", file=sys.stderr)
+                print(f"note: no server has a listed function for {word} of safe.txt", file=sys.stderr)
 
 
 class Casts:
     """The verdicts of casts.txt."""
 
-    def __init__(self, names):
-        self.kinds = {}
+    def __init__(self):
+        self.kinds, self.known = {}, set()
         for kind, reason, words in sections("casts.txt"):
             self.kinds.setdefault(kind, {}).update(dict.fromkeys(words, reason))
-        self.known = set(names.values())
 
-    def names(self, kind):
-        return [name for name in self.kinds[kind] if name in self.known]
+    def names(self, kind, known):
+        return [name for name in self.kinds[kind] if name in known]
 
     def of(self, kind, name):
         reason = self.kinds[kind].get(name)
@@ -225,7 +262,7 @@ class Casts:
     def done(self):
         for names in self.kinds.values():
             for name in names.keys() - self.known:
-                print(f"note: this server has no type {name} of casts.txt", file=sys.stderr)
+                print(f"note: no server has the type {name} of casts.txt", file=sys.stderr)
 
 
 def sections(file):
@@ -244,9 +281,9 @@ def sections(file):
     return found
 
 
-def query(text):
+def query(text, server):
     command = ["psql", "-X", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", text]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, env=server).stdout
     return [line.split("\t") for line in answer.splitlines()]
 
 

@@ -44,6 +44,7 @@ impl Analyzer<'_> {
     /// `f(…)`, an aggregate or a window function.
     pub(crate) fn call(&mut self, call: &nodes::FuncCall) -> Result<Facts, Refusal> {
         let name = self.function_name(call)?;
+        self.check_function_is_listed(&name, call.location)?;
         if let Some(facts) = self.about_the_session(&name, call)? {
             return Ok(facts);
         }
@@ -62,6 +63,8 @@ impl Analyzer<'_> {
         if let Some(window) = call.over() {
             self.window(window)?;
         }
+        let given: Vec<Ty> = args.iter().map(|facts| facts.ty).collect();
+        self.check_implicit_casts(&given, call.location)?;
         let types: Vec<Arg> = args.iter().map(|facts| self.argument(facts.ty)).collect();
         let resolved =
             if named || call.agg_within_group { None } else { self.lists.resolve_function(&name, &types) };
@@ -193,6 +196,8 @@ impl Analyzer<'_> {
         constant_pattern: bool,
         location: i32,
     ) -> Result<Facts, Refusal> {
+        let types: Vec<Ty> = left.into_iter().chain([right]).map(|facts| facts.ty).collect();
+        self.check_operator_is_listed(name, &types, location)?;
         let (left_arg, right_arg) = self.operands(left.map(|facts| facts.ty), right.ty);
         let Some(found) = self.lists.resolve_operator(name, left_arg, right_arg) else {
             return self.no_operator(name, left, right, location);
@@ -210,7 +215,9 @@ impl Analyzer<'_> {
         let is_text = left.is_some_and(|left| {
             matches!(left.ty, Ty::Known(oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME))
         });
-        if !self.is_safe(found.safe, facts.collation, constant_pattern && is_text) {
+        // An operator of an extension may fit better.
+        let listed_alone = !self.catalog.added.extension_operators.contains(name);
+        if !listed_alone || !self.is_safe(found.safe, facts.collation, constant_pattern && is_text) {
             self.make_unsafe(&mut facts, format!("operator {name}"), location);
         }
         if !matches!(facts.ty, Ty::Known(ty) if self.lists.collatable(ty)) {
@@ -300,6 +307,7 @@ impl Analyzer<'_> {
         let to = self.type_name(name)?;
         let mut facts = self.expression(cast.arg())?;
         let from = facts.ty;
+        self.check_cast_is_listed(from, to, cast.location)?;
         facts.ty = to;
         facts.origin = None;
         // A constant, or a parameter that takes the type of the cast, is read before any row is.

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | parse | text | [`Batch`] of [`Statement`]s, each of a known kind | `parse.rs`, `statement.rs`, `settings.rs` |
 //! | scope | a [`Statement`] | [`Scope`]: the relations that it reads | `scope.rs`, `relations.rs`, `views.rs`, `names.rs` |
-//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `analyze.rs`, `select.rs`, `from.rs`, `grouping.rs`, `expr.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `gates.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `lower.rs` |
+//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `versions.rs`, `added.rs`, `analyze.rs`, `select.rs`, `from.rs`, `grouping.rs`, `expr.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `gates.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `lower.rs` |
 //! | forward | a [`Statement`] that reads nothing | text | `forward.rs` |
 //! | print | [`Rewritten`] | [`Printed`]: text, and the tree that it reads back as | `print.rs`, `parens.rs` |
 //! | verify | [`Printed`], guards | the same, proven: no relation outside its guard | `verify.rs` |
@@ -12,6 +12,7 @@
 //! Value in, value out: no I/O, no clock. Every stage runs inside [`on_stack`], and whatever a stage does not know it
 //! refuses.
 
+mod added;
 mod analyze;
 mod barrier;
 mod build;
@@ -45,6 +46,7 @@ mod stack;
 mod statement;
 mod unnest;
 mod verify;
+mod versions;
 mod views;
 mod views_closed;
 mod views_open;

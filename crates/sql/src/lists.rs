@@ -16,11 +16,19 @@ use access::{Catalog, Refusal, RefusalKind};
 
 pub(crate) use resolve::Arg;
 
-static POSTGRES_15: LazyLock<Lists> = LazyLock::new(read::postgres_15);
+/// The lists of each version, made when the first statement for such a server comes.
+static LISTS: [(u32, LazyLock<Lists>); 5] = [
+    (14, LazyLock::new(|| read::postgres(14))),
+    (15, LazyLock::new(|| read::postgres(15))),
+    (16, LazyLock::new(|| read::postgres(16))),
+    (17, LazyLock::new(|| read::postgres(17))),
+    (18, LazyLock::new(|| read::postgres(18))),
+];
 
 /// The lists of a server of this version (`150018`); nothing where there are none.
 pub(crate) fn of(server_version: u32) -> Option<&'static Lists> {
-    (server_version / 10_000 == 15).then(|| &*POSTGRES_15)
+    let major = server_version / 10_000;
+    LISTS.iter().find(|(of, _)| *of == major).map(|(_, lists)| &**lists)
 }
 
 /// The lists of the server behind a catalogue.
@@ -31,6 +39,7 @@ pub(crate) fn of_server(catalog: &Catalog) -> Result<&'static Lists, Refusal> {
     of(catalog.server_version).ok_or_else(|| {
         let major = catalog.server_version / 10_000;
         Refusal::new(RefusalKind::Unsupported, format!("PostgreSQL {major} is not supported"))
+            .hint("there are lists of functions, operators and casts for PostgreSQL 14 to 18")
     })
 }
 

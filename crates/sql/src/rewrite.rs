@@ -8,6 +8,7 @@ use pg_raw_parse::make::try_owned;
 use pg_raw_parse::transform::Transform;
 use pg_raw_parse::{Node, nodes};
 
+use crate::added;
 use crate::analyze::{Analyzer, Place};
 use crate::depth::is_deeper_than;
 use crate::edits::Apply;
@@ -17,6 +18,7 @@ use crate::on_stack;
 use crate::print::Rewritten;
 use crate::scope::Scope;
 use crate::stack::LEVELS_MAX;
+use crate::versions;
 use crate::views_closed::Shown;
 use crate::views_open::{self, Narrow, Openings};
 
@@ -31,11 +33,18 @@ pub fn rewrite(scope: &Scope<'_>, guards: &Guards) -> Result<Rewritten, Refusal>
 }
 
 fn rewrite_on_stack(scope: &Scope<'_>, guards: &Guards, text_len: usize) -> Result<Rewritten, Refusal> {
+    added::check_store(scope.catalog)?;
+    let version = scope.catalog.server_version;
+    let asked = query(scope.statement.raw()).map(Node::SelectStmt);
+    let numbers = asked.map_or(Ok(false), |query| versions::check(query, version))?;
     let mut patterns = Vec::new();
     let declared = scope.session.parameters.len();
     let hidden = Hidden::of(guards, scope.statement.raw(), declared)?;
     let tree = try_owned(|mem| {
         let mut copy = mem.make_unique(scope.statement.raw());
+        if numbers {
+            versions::in_decimal(mem, copy.as_mut());
+        }
         let openings = views_open::open(mem, scope, guards, &mut copy, query)?;
         let Some(select) = query(copy.as_ref()) else {
             return Err(Refusal::new(RefusalKind::Unsupported, "this statement reads nothing"));

@@ -40,6 +40,15 @@ impl Installation {
         Self { bin, version, user }
     }
 
+    /// A client program. A server from npm comes without any; those of another version speak to it as well.
+    pub(crate) fn client(&self, program: &str) -> PathBuf {
+        let own = self.bin.join(program);
+        if own.is_file() {
+            return own;
+        }
+        newest_of_debian().map_or_else(|| PathBuf::from(program), |bin| bin.join(program))
+    }
+
     /// A command of this installation, run as its user.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));

@@ -289,10 +289,10 @@ fn described(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// A program of the PostgreSQL that servers are started from: `psql`, `pgbench`.
+/// A client program, `psql` or `pgbench`: of the PostgreSQL that servers are started from, else of Debian's.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    Installation::find().bin.join(name)
+    Installation::find().client(name)
 }
 
 /// A port on loopback that nobody has at the moment.

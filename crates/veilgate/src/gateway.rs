@@ -116,5 +116,15 @@ pub(crate) async fn catalog(name: &str, upstream: &UpstreamConfig) -> Result<Arc
     }
 }
 
+/// A catalogue of a store that can be served.
+pub(crate) fn trusted(catalog: Arc<Catalog>) -> Result<Arc<Catalog>, Error> {
+    match &catalog.added.untrusted {
+        Some(reason) => {
+            Err(Error::Message(format!("store `{}`: {reason}, and so it is not served", catalog.store)))
+        }
+        None => Ok(catalog),
+    }
+}
+
 /// How long a catalogue may take to be read once connected.
 const CATALOG_READ_MAX: Duration = Duration::from_secs(60);

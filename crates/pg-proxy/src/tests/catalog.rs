@@ -1,5 +1,8 @@
 //! The catalogue of a real Postgres, and the fingerprint that shows its changes.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use access::{Catalog, FieldType, RelationKind, RelationName, TypeKind};
 use testkit::postgres::Postgres;
 
@@ -159,6 +162,104 @@ async fn what_a_login_may_not_read_is_found() {
 }
 
 #[tokio::test]
+async fn what_was_added_is_seen() {
+    let server = Postgres::shared();
+    let database = server.database();
+    database.run(SCHEMA);
+    let config = config(server, &database.name);
+    let with_extensions = UpstreamConfig { extension_schemas: vec!["trusted".into()], ..config.clone() };
+    let names = |names: &HashSet<Arc<str>>| {
+        let mut names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        names.sort();
+        names
+    };
+
+    database.run(
+        "create schema trusted; create schema other;
+         create function other.lower(text) returns text language sql as 'select $1';
+         create function other.same(int, numeric) returns bool language sql as 'select true';
+         create operator other.= (function = other.same, leftarg = int, rightarg = numeric);
+         create operator trusted.<-> (function = other.same, leftarg = int, rightarg = numeric);
+         create function other.told(mood) returns text language sql as 'select 1';
+         create cast (mood as text) with function other.told(mood) as implicit",
+    );
+    // What is not on the path of the gateway's statements does not count; casts have no schema.
+    let added = load(&config, "crm").await.unwrap().added;
+    assert!(added.functions.is_empty() && added.operators.is_empty() && added.extension_operators.is_empty());
+    assert!(added.untrusted.is_none());
+    assert_eq!(added.casts.values().filter(|implicit| **implicit).count(), 1);
+    let added = load(&with_extensions, "crm").await.unwrap().added;
+    assert_eq!(names(&added.extension_operators), ["<->"]);
+    assert!(added.operators.is_empty() && added.untrusted.is_none());
+
+    database.run(
+        "create function pg_catalog.lower(int) returns text language sql as 'select 1';
+         create operator pg_catalog.= (function = other.same, leftarg = int, rightarg = numeric);
+         create cast (varchar as int) with inout",
+    );
+    let catalog = load(&config, "crm").await.unwrap();
+    assert_eq!(names(&catalog.added.functions), ["lower"]);
+    assert_eq!(names(&catalog.added.operators), ["="]);
+    assert_eq!(catalog.added.casts.get(&(1043, 23)), Some(&false));
+}
+
+#[tokio::test]
+async fn a_store_whose_operators_are_not_certain_is_not_trusted() {
+    let server = Postgres::shared();
+    let database = server.database();
+    let config = config(server, &database.name);
+    let with_public = UpstreamConfig { extension_schemas: vec!["public".into()], ..config.clone() };
+    let untrusted = async |config| load(config, "crm").await.unwrap().added.untrusted;
+    database.run("create role somebody; create role the_owner; create role a_member in role the_owner");
+    for (config, change, reason) in [
+        (&config, "grant create on schema public to public", None),
+        (&with_public, "select", Some("may create in the schema public")),
+        (&with_public, "revoke create on schema public from public", None),
+        (&with_public, "alter schema public owner to the_owner", None),
+        (
+            &with_public,
+            "grant create on schema public to somebody",
+            Some("the role somebody may create in the schema public"),
+        ),
+        (
+            &config,
+            "grant create on schema pg_catalog to somebody",
+            Some("the role somebody may create in the schema pg_catalog"),
+        ),
+        (&config, "revoke create on schema pg_catalog from somebody", None),
+        (
+            &config,
+            "create function public.later(json, json) returns bool language sql immutable as 'select true'",
+            None,
+        ),
+        (
+            &config,
+            "create function public.compare(json, json) returns int language sql immutable as 'select 0';
+             create operator public.< (function = public.later, leftarg = json, rightarg = json);
+             create operator public.<= (function = public.later, leftarg = json, rightarg = json);
+             create operator public.= (function = public.later, leftarg = json, rightarg = json);
+             create operator public.>= (function = public.later, leftarg = json, rightarg = json);
+             create operator public.> (function = public.later, leftarg = json, rightarg = json);
+             create operator class public.of_json default for type json using btree as
+               operator 1 public.<, operator 2 public.<=, operator 3 public.=, operator 4 public.>=,
+               operator 5 public.>, function 1 public.compare(json, json)",
+            Some("the operator class of_json is the default for the type json"),
+        ),
+    ] {
+        database.run(change);
+        let found = untrusted(config).await;
+        match reason {
+            None => assert_eq!(found, None, "{change}"),
+            Some(reason) => {
+                assert!(found.as_ref().is_some_and(|found| found.contains(reason)), "{change}: {found:?}")
+            }
+        }
+    }
+    // Roles are the server's, which other tests share.
+    database.run("drop owned by somebody; drop role somebody; drop owned by the_owner cascade; drop role a_member; drop role the_owner");
+}
+
+#[tokio::test]
 async fn the_fingerprint_shows_every_change_and_no_other() {
     let server = Postgres::shared();
     let database = server.database();
@@ -194,6 +295,8 @@ async fn the_fingerprint_shows_every_change_and_no_other() {
         "create schema s",
         "alter table customers set schema s",
         "create function f() returns int language sql as 'select 1'",
+        "create operator === (function = int4eq, leftarg = int, rightarg = int)",
+        "create cast (varchar as int) with inout",
         "create or replace view shown as select id, email from s.customers",
     ] {
         database.run(change);

@@ -4,17 +4,19 @@ use std::collections::HashMap;
 
 use super::{CallKind, Cast, Lists, Overload, Safety, TypeInfo};
 
-/// The lists of PostgreSQL 15.
+/// The tables of every version. Each row but those of `classes` begins with the first and the last that has it.
+const TABLES: Tables = Tables {
+    types: include_str!("../../data/postgres/types.tsv"),
+    classes: include_str!("../../data/postgres/classes.tsv"),
+    functions: include_str!("../../data/postgres/functions.tsv"),
+    operators: include_str!("../../data/postgres/operators.tsv"),
+    casts: include_str!("../../data/postgres/casts.tsv"),
+};
+
+/// The lists of one version.
 #[expect(clippy::expect_used, reason = "the tables are part of the program, and a test reads them")]
-pub(super) fn postgres_15() -> Lists {
-    read(&Tables {
-        types: include_str!("../../data/postgres-15/types.tsv"),
-        classes: include_str!("../../data/postgres-15/classes.tsv"),
-        functions: include_str!("../../data/postgres-15/functions.tsv"),
-        operators: include_str!("../../data/postgres-15/operators.tsv"),
-        casts: include_str!("../../data/postgres-15/casts.tsv"),
-    })
-    .expect("every row has its columns and every type its row")
+pub(super) fn postgres(major: u32) -> Lists {
+    read(&TABLES, major).expect("every row has its columns and every type its row")
 }
 
 struct Tables {
@@ -29,28 +31,28 @@ type Names = HashMap<&'static str, u32>;
 type Overloads = HashMap<&'static str, Vec<Overload>>;
 type Casts = HashMap<(u32, u32), Cast>;
 
-fn read(tables: &Tables) -> Option<Lists> {
+fn read(tables: &Tables, major: u32) -> Option<Lists> {
     let mut type_names = Names::new();
-    for [oid, name] in rows(tables.types) {
+    for [oid, name] in rows_of(tables.types, major) {
         type_names.insert(name, oid.parse().ok()?);
     }
-    let (casts, safe_lengths) = casts(tables.casts, &type_names)?;
+    let (casts, safe_lengths) = casts(tables.casts, &type_names, major)?;
     Some(Lists {
-        functions: functions(tables, &type_names)?,
-        operators: operators(tables.operators, &type_names)?,
+        functions: functions(tables, &type_names, major)?,
+        operators: operators(tables.operators, &type_names, major)?,
         classes: rows(tables.classes).map(|[class, _listed, reason]| (class, reason)).collect(),
         casts,
         safe_lengths,
-        types: types(tables.types, &type_names)?,
+        types: types(tables.types, &type_names, major)?,
         type_names,
     })
 }
 
-fn types(table: &'static str, names: &Names) -> Option<HashMap<u32, TypeInfo>> {
+fn types(table: &'static str, names: &Names, major: u32) -> Option<HashMap<u32, TypeInfo>> {
     let oid = |name: &str| names.get(name).copied();
     let mut types = HashMap::new();
     for [number, name, kind, category, preferred, element, array, subtype, range, collatable, ordered] in
-        rows(table)
+        rows_of(table, major)
     {
         let info = TypeInfo {
             name,
@@ -69,13 +71,13 @@ fn types(table: &'static str, names: &Names) -> Option<HashMap<u32, TypeInfo>> {
     Some(types)
 }
 
-fn functions(tables: &Tables, names: &Names) -> Option<Overloads> {
+fn functions(tables: &Tables, names: &Names, major: u32) -> Option<Overloads> {
     let oid = |name: &str| names.get(name).copied();
     let listed = rows(tables.classes).filter(|[_, listed]| *listed == "t");
     let listed: Vec<&str> = listed.map(|[class, _]| class).collect();
     let mut functions = Overloads::new();
     for [name, kind, args, result, variadic, defaults, _volatility, _leakproof, class, safe, _why] in
-        rows(tables.functions)
+        rows_of(tables.functions, major)
     {
         let overload = Overload {
             args: args.split(',').filter(|arg| !arg.is_empty()).map(oid).collect::<Option<_>>()?,
@@ -93,10 +95,10 @@ fn functions(tables: &Tables, names: &Names) -> Option<Overloads> {
     Some(functions)
 }
 
-fn operators(table: &'static str, names: &Names) -> Option<Overloads> {
+fn operators(table: &'static str, names: &Names, major: u32) -> Option<Overloads> {
     let oid = |name: &str| names.get(name).copied();
     let mut operators = Overloads::new();
-    for [name, left, right, result, _function, safe] in rows(table) {
+    for [name, left, right, result, _function, safe] in rows_of(table, major) {
         let overload = Overload {
             args: oid(left).into_iter().chain([oid(right)?]).collect(),
             variadic: None,
@@ -114,11 +116,11 @@ fn operators(table: &'static str, names: &Names) -> Option<Overloads> {
 }
 
 /// The casts by their two types, and the types that a cast to a length is safe for.
-fn casts(table: &'static str, names: &Names) -> Option<(Casts, Vec<u32>)> {
+fn casts(table: &'static str, names: &Names, major: u32) -> Option<(Casts, Vec<u32>)> {
     let oid = |name: &str| names.get(name).copied();
     let mut casts = Casts::new();
     let mut safe_lengths = Vec::new();
-    for [source, target, context, method, safe, _why] in rows(table) {
+    for [source, target, context, method, safe, _why] in rows_of(table, major) {
         let safe = safe == "safe";
         if method != "length" {
             let (binary, through_text) = (method == "binary", method == "text");
@@ -131,12 +133,26 @@ fn casts(table: &'static str, names: &Names) -> Option<(Casts, Vec<u32>)> {
     Some((casts, safe_lengths))
 }
 
-/// The rows of a table, each with as many of its columns as the reader takes.
+/// The rows that a version has, without the columns that say so.
+fn rows_of<const N: usize>(table: &'static str, major: u32) -> impl Iterator<Item = [&'static str; N]> {
+    let lines = table.lines().skip(1).filter_map(move |line| {
+        let (since, line) = line.split_once('\t')?;
+        let (until, line) = line.split_once('\t')?;
+        let (since, until): (u32, u32) = (since.parse().ok()?, until.parse().ok()?);
+        (since..=until).contains(&major).then_some(line)
+    });
+    lines.map(cells)
+}
+
+/// The rows of a table that is the same for every version.
 fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
-    table.lines().skip(1).map(|line| {
-        let mut cells = line.split('\t');
-        std::array::from_fn(|_| cells.next().unwrap_or_default())
-    })
+    table.lines().skip(1).map(cells)
+}
+
+/// As many cells of a line as the reader takes.
+fn cells<const N: usize>(line: &'static str) -> [&'static str; N] {
+    let mut cells = line.split('\t');
+    std::array::from_fn(|_| cells.next().unwrap_or_default())
 }
 
 fn call_kind(name: &str) -> Option<CallKind> {

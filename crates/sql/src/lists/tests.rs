@@ -11,38 +11,74 @@ fn lists() -> &'static Lists {
 #[test]
 fn every_row_is_read() {
     let tables = [
-        (include_str!("../../data/postgres-15/types.tsv"), 11),
-        (include_str!("../../data/postgres-15/classes.tsv"), 3),
-        (include_str!("../../data/postgres-15/functions.tsv"), 11),
-        (include_str!("../../data/postgres-15/operators.tsv"), 6),
-        (include_str!("../../data/postgres-15/casts.tsv"), 6),
+        (include_str!("../../data/postgres/types.tsv"), 13),
+        (include_str!("../../data/postgres/classes.tsv"), 3),
+        (include_str!("../../data/postgres/functions.tsv"), 13),
+        (include_str!("../../data/postgres/operators.tsv"), 8),
+        (include_str!("../../data/postgres/casts.tsv"), 8),
     ];
     for (table, columns) in tables {
         for line in table.lines() {
             assert_eq!(line.split('\t').count(), columns, "{line}");
         }
     }
-    assert_eq!(lists().functions.values().map(Vec::len).sum::<usize>(), tables[2].0.lines().count() - 1);
-    assert_eq!(lists().operators.values().map(Vec::len).sum::<usize>(), tables[3].0.lines().count() - 1);
-    assert!(
-        lists().functions.values().flatten().all(|overload| lists().classes.contains_key(overload.class))
-    );
+    for (major, lists) in &LISTS {
+        let rows_of = |table: &str| {
+            let spans = table.lines().skip(1).filter_map(|line| line.split_once('\t'));
+            let spans = spans.map(|(since, rest)| (since, rest.split('\t').next().unwrap()));
+            spans
+                .filter(|(since, until)| (since.parse().unwrap()..=until.parse().unwrap()).contains(major))
+                .count()
+        };
+        assert_eq!(lists.types.len(), rows_of(tables[0].0), "{major}");
+        assert_eq!(lists.functions.values().map(Vec::len).sum::<usize>(), rows_of(tables[2].0), "{major}");
+        assert_eq!(lists.operators.values().map(Vec::len).sum::<usize>(), rows_of(tables[3].0), "{major}");
+        assert!(
+            lists.functions.values().flatten().all(|overload| lists.classes.contains_key(overload.class))
+        );
+    }
+}
+
+/// Each version has what it brought, and not what the next one brings.
+#[test]
+fn every_version_has_its_own_lists() {
+    for (major, name, has) in [
+        (14, "xid8_larger", false),
+        (15, "xid8_larger", true),
+        (15, "any_value", false),
+        (16, "any_value", true),
+        (16, "uuid_extract_version", false),
+        (17, "uuid_extract_version", true),
+        (17, "uuidv7", false),
+        (18, "uuidv7", true),
+        (14, "close_lb", true),
+        (15, "close_lb", false),
+    ] {
+        let lists = of(major * 10_000 + 3).unwrap();
+        assert_eq!(!lists.functions(name).is_empty(), has, "{name} in {major}");
+        assert_eq!(lists.why_unlisted(name).is_none(), has, "{name} in {major}");
+    }
+    let category = |major: u32| of(major * 10_000).unwrap().type_info(oid::CHAR).unwrap().category;
+    assert_eq!((category(14), category(15)), ('S', 'Z'));
+    assert!(of(130_022).is_none() && of(190_000).is_none() && of(0).is_none());
 }
 
 /// What is safe says why; what is not listed is not safe.
 #[test]
 fn every_verdict_has_its_reason() {
-    for line in include_str!("../../data/postgres-15/functions.tsv").lines().skip(1) {
+    for line in include_str!("../../data/postgres/functions.tsv").lines().skip(1) {
         let cells: Vec<&str> = line.split('\t').collect();
-        assert!(cells[9] == "unsafe" || cells[10] != "-", "{line}");
+        assert!(cells[11] == "unsafe" || cells[12] != "-", "{line}");
     }
-    for line in include_str!("../../data/postgres-15/casts.tsv").lines().skip(1) {
+    for line in include_str!("../../data/postgres/casts.tsv").lines().skip(1) {
         let cells: Vec<&str> = line.split('\t').collect();
-        assert!(cells[4] == "unsafe" || cells[5] != "-", "{line}");
+        assert!(cells[6] == "unsafe" || cells[7] != "-", "{line}");
     }
-    let unlisted = lists().functions.values().flatten().filter(|overload| !overload.listed);
-    assert!(unlisted.clone().count() > 500);
-    assert!(unlisted.clone().all(|overload| overload.safe == Unsafe && !overload.safe_if_ordered));
+    for (_, lists) in &LISTS {
+        let unlisted = lists.functions.values().flatten().filter(|overload| !overload.listed);
+        assert!(unlisted.clone().count() > 500);
+        assert!(unlisted.clone().all(|overload| overload.safe == Unsafe && !overload.safe_if_ordered));
+    }
 }
 
 #[test]
@@ -179,32 +215,40 @@ fn casts_are_safe_only_where_none_can_fail() {
     assert!(lists().length_is_safe(oid::VARCHAR) && !lists().length_is_safe(oid::NUMERIC));
 }
 
-/// A sample of what a server made of calls, recorded by `data/choices.py`.
+/// Samples of what servers made of calls, recorded by `data/choices.py`.
 #[test]
 fn choices_are_the_servers() {
     let mut wrong = Vec::new();
-    for line in include_str!("../../data/postgres-15/choices.tsv").lines().skip(1) {
-        let cells: Vec<&str> = line.split('\t').collect();
-        let [kind, name, given, meant] = cells[..] else { panic!("{line}") };
-        let args: Vec<Arg> = given.split_whitespace().map(arg).collect();
-        let meant: Vec<u32> = meant.split_whitespace().map(|oid| oid.parse().unwrap()).collect();
-        let resolved = match (kind, &args[..]) {
-            ("operator", [right]) => lists().resolve_operator(name, None, *right),
-            ("operator", [left, right]) => lists().resolve_operator(name, Some(*left), *right),
-            _ => lists().resolve_function(name, &args),
-        };
-        if resolved.and_then(|resolved| resolved.overload).is_none_or(|overload| *overload.args != meant) {
-            wrong.push(format!("{line}: {resolved:?}"));
+    for (major, table) in [
+        (14, include_str!("../../data/postgres/choices-14.tsv")),
+        (15, include_str!("../../data/postgres/choices-15.tsv")),
+        (18, include_str!("../../data/postgres/choices-18.tsv")),
+    ] {
+        let lists = of(major * 10_000).unwrap();
+        for line in table.lines().skip(1) {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let [kind, name, given, meant] = cells[..] else { panic!("{line}") };
+            let args: Vec<Arg> = given.split_whitespace().map(|name| arg(lists, name)).collect();
+            let meant: Vec<u32> = meant.split_whitespace().map(|oid| oid.parse().unwrap()).collect();
+            let resolved = match (kind, &args[..]) {
+                ("operator", [right]) => lists.resolve_operator(name, None, *right),
+                ("operator", [left, right]) => lists.resolve_operator(name, Some(*left), *right),
+                _ => lists.resolve_function(name, &args),
+            };
+            if resolved.and_then(|resolved| resolved.overload).is_none_or(|overload| *overload.args != meant)
+            {
+                wrong.push(format!("{major}: {line}: {resolved:?}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-fn arg(name: &str) -> Arg {
+fn arg(lists: &Lists, name: &str) -> Arg {
     match name {
         "unknown" => Arg::Literal,
         "mood" => Arg::Enum(70_000),
         "mood[]" => Arg::EnumArray(70_001),
-        name => Arg::Known(lists().builtin_type(name).unwrap()),
+        name => Arg::Known(lists.builtin_type(name).unwrap()),
     }
 }

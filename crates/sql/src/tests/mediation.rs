@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use access::{
-    Branch, Catalog, Cell, Collation, Column, Comparison, Field, FieldType, Guard, GuardedColumn, Guards,
-    Mask, Operand, Predicate, Refusal, Relation, RelationKind, RelationName, SqlType, TypeKind, Value,
+    Added, Branch, Catalog, Cell, Collation, Column, Comparison, Field, FieldType, Guard, GuardedColumn,
+    Guards, Mask, Operand, Predicate, Refusal, Relation, RelationKind, RelationName, SqlType, TypeKind,
+    Value,
 };
 
 use crate::{Limits, Session, parse, print, rewrite, scope, verify};
@@ -81,6 +82,7 @@ fn catalog() -> Catalog {
         relations,
         types: types.collect(),
         collations: collations.collect(),
+        added: Added::default(),
     }
 }
 
@@ -129,15 +131,18 @@ fn guards() -> Guards {
 }
 
 pub(crate) fn mediate(sql: &str) -> Result<String, Refusal> {
-    let catalog = catalog();
+    mediate_over(&catalog(), sql)
+}
+
+fn mediate_over(catalog: &Catalog, sql: &str) -> Result<String, Refusal> {
     let path: Vec<Arc<str>> = vec!["$user".into(), "public".into()];
     let session = Session { search_path: &path, caller: "alice", parameters: &[] };
     let batch = parse(sql, &Limits::default())?;
     let statement = batch.get(0).expect("one statement");
-    let scope = scope(&statement, &catalog, session)?;
+    let scope = scope(&statement, catalog, session)?;
     let rewritten = rewrite(&scope, &guards())?;
     let printed = print(&rewritten)?;
-    verify(&printed, &guards(), &catalog)?;
+    verify(&printed, &guards(), catalog)?;
     Ok(printed.text().to_owned())
 }
 
@@ -419,4 +424,90 @@ fn what_grows_without_end_is_refused_at_once() {
         assert!(refused(&text).starts_with("TooComplex"));
     }
     mediate(&format!("select /* {} */ 1 -- {}", "=".repeat(200), "-".repeat(2000))).unwrap();
+}
+
+#[test]
+fn numbers_are_sent_in_decimal() {
+    let sent =
+        mediate("SELECT 0xFFFFFFFFFF, 1_000_000_000_000, 1_0.5_0, 0b11 FROM orders WHERE n < 0x1_0000_0000");
+    let sent = sent.unwrap();
+    for number in ["1099511627775,", "1000000000000,", "10.50,", " 3 ", "4294967296"] {
+        assert!(sent.contains(number), "{number} in {sent}");
+    }
+    // It is a bigint from the start: compared with one it is safe.
+    assert!(mediate("SELECT id FROM customers WHERE id = 0xFFFFFFFFFF").is_ok());
+}
+
+#[test]
+fn what_the_server_lacks_is_refused() {
+    for (version, asked, passes) in [
+        (150_018, "SELECT id FROM (SELECT id FROM orders)", false),
+        (160_003, "SELECT id FROM (SELECT id FROM orders)", true),
+        (150_018, "SELECT any_value(id) FROM orders", false),
+        (160_003, "SELECT any_value(id) FROM orders", true),
+        (170_000, "SELECT uuidv7() FROM orders", false),
+        (180_000, "SELECT uuidv7() FROM orders", true),
+        (130_000, "SELECT id FROM orders", false),
+        (190_000, "SELECT id FROM orders", false),
+        (0, "SELECT id FROM orders", false),
+    ] {
+        let catalog = Catalog { server_version: version, ..catalog() };
+        assert_eq!(mediate_over(&catalog, asked).is_ok(), passes, "{version}: {asked}");
+    }
+}
+
+#[test]
+fn what_was_added_to_the_store_is_not_taken_for_what_is_listed() {
+    let refused = |added: &Added, asked: &str| {
+        let catalog = Catalog { added: added.clone(), ..catalog() };
+        mediate_over(&catalog, asked).map_err(|refusal| refusal.message)
+    };
+    let functions = Added { functions: ["lower".into()].into(), ..Added::default() };
+    assert!(
+        refused(&functions, "SELECT lower(note) FROM customers").unwrap_err().contains("function `lower`")
+    );
+    assert!(refused(&functions, "SELECT upper(note) FROM customers").is_ok());
+
+    let operators = Added { operators: ["=".into()].into(), ..Added::default() };
+    for asked in [
+        "SELECT id FROM orders WHERE id = 1",
+        "SELECT id FROM orders WHERE id IN (1, 2)",
+        "SELECT NULLIF(id, 1) FROM orders",
+        "SELECT CASE id WHEN 1 THEN 2 END FROM orders",
+        "SELECT 1 FROM orders JOIN customers USING (id)",
+        "SELECT id IS DISTINCT FROM 1 FROM orders",
+        "SELECT id = ANY (ARRAY[1]) FROM orders",
+        "SELECT (id, n) = (1, 2) FROM orders",
+        "SELECT id IN (SELECT id FROM orders) FROM orders",
+    ] {
+        assert!(refused(&operators, asked).unwrap_err().contains("operator `=`"), "{asked}");
+    }
+    assert!(refused(&operators, "SELECT id FROM orders WHERE id < 1").is_ok());
+
+    // An operator of an extension may be called, and is not safe.
+    let extension = Added { extension_operators: ["=".into()].into(), ..Added::default() };
+    assert!(refused(&extension, "SELECT id FROM orders WHERE id = 1").is_ok());
+    assert!(refused(&extension, "SELECT id FROM customers WHERE id = 1").unwrap().contains("IS NOT FALSE"));
+    assert!(
+        !refused(&Added::default(), "SELECT id FROM customers WHERE id = 1")
+            .unwrap()
+            .contains("IS NOT FALSE")
+    );
+
+    let casts = Added { casts: [((23, 25), false)].into(), ..Added::default() };
+    assert!(
+        refused(&casts, "SELECT id::text FROM orders").unwrap_err().contains("cast from `int4` to `text`")
+    );
+    assert!(refused(&casts, "SELECT id::bigint, note::text FROM customers").is_ok());
+    let implicit = Added { casts: [((23, 25), true)].into(), ..Added::default() };
+    assert!(
+        refused(&implicit, "SELECT id = 1 FROM orders")
+            .unwrap_err()
+            .contains("implicit cast from type `int4`")
+    );
+    assert!(refused(&implicit, "SELECT id, lower('A') FROM orders").is_ok());
+
+    let untrusted = Added { untrusted: Some("the role r may create".into()), ..Added::default() };
+    let refusal = refused(&untrusted, "SELECT id FROM orders").unwrap_err();
+    assert!(refusal.contains("is not served") && !refusal.contains("role"), "{refusal}");
 }

@@ -117,7 +117,7 @@ impl Findings {
         let mut catalogs = Vec::new();
         for store in &config.stores {
             let loaded = match gateway::upstream(store) {
-                Ok(upstream) => gateway::catalog(&store.name, &upstream).await,
+                Ok(upstream) => gateway::catalog(&store.name, &upstream).await.and_then(gateway::trusted),
                 Err(error) => Err(error),
             };
             match loaded {

@@ -47,7 +47,7 @@ impl Explain {
         let hash_keys = keys::for_policy(&config, &policy)?;
         let identity = self.identity(&config)?;
         let store = store(&config, self.store.as_deref())?;
-        let catalog = gateway::catalog(&store.name, &gateway::upstream(store)?).await?;
+        let catalog = gateway::trusted(gateway::catalog(&store.name, &gateway::upstream(store)?).await?)?;
         let (gate, diagnostics) = Gate::new(policy, vec![catalog], Log::memory(), sql::Limits::default());
         let gate = gate.with_hash_keys(hash_keys);
         for diagnostic in diagnostics {

@@ -192,6 +192,9 @@ impl Watch {
         };
         match gateway::catalog(&self.name, &self.upstream).await {
             Ok(catalog) => {
+                if let Some(reason) = &catalog.added.untrusted {
+                    tracing::error!(store = self.name, "{reason}: nothing is read from this store");
+                }
                 let relations = catalog.relations.len();
                 tracing::info!(store = self.name, relations, fingerprint, "catalogue loaded");
                 reload::warn(&self.gate.refresh(catalog));
