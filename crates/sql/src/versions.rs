@@ -132,10 +132,8 @@ struct InDecimal<'m> {
 
 impl<'m> Transform<'m> for InDecimal<'m> {
     fn transform_node<'r>(&mut self, node: Assignable<'m, 'r>) {
-        let decimal = match &*node {
-            NodeMut::A_Const(constant) => odd_number(Node::A_Const(constant)).map(decimal),
-            _ => None,
-        };
+        let constant = if let NodeMut::A_Const(constant) = &*node { Some(constant) } else { None };
+        let decimal = constant.and_then(|constant| odd_number(Node::A_Const(constant))).map(decimal);
         match decimal {
             Some(text) => node.replace(self.mem.make_a_const(ConstValue::Float(&text)).uncast()),
             None => transform_node(node.into_inner(), self),
