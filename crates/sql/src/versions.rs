@@ -10,15 +10,15 @@ use pg_raw_parse::transform::{Assignable, Transform, transform_node};
 use pg_raw_parse::walk::walk;
 use pg_raw_parse::{ConstValue, Node, NodeMut, nodes};
 
-/// Refuses what a server of this version (`150018`) lacks, and says whether the statement has a number to be
+/// Refuses what a server of this version (`150018`) lacks, and says whether the query has a number to be
 /// [written in decimal](in_decimal).
 ///
 /// # Errors
 /// The first form that the server's grammar does not have; a number too long to be written otherwise.
-pub(crate) fn check(statement: &nodes::RawStmt, server_version: u32) -> Result<bool, Refusal> {
+pub(crate) fn check(query: Node<'_>, server_version: u32) -> Result<bool, Refusal> {
     let major = server_version / 10_000;
     let (mut lacking, mut odd, mut too_long) = (None, false, None);
-    walk(statement.stmt(), |node| {
+    walk(query, |node| {
         if let Some(form) = form(node).filter(|form| form.since > major) {
             lacking.get_or_insert(form);
         }
@@ -228,7 +228,7 @@ mod tests {
         ] {
             let parsed = crate::parse::read(text).expect(text);
             for major in 14..=18 {
-                let refused = check(parsed.first().expect(text), major * 10_000).err();
+                let refused = check(parsed.first().expect(text).stmt(), major * 10_000).err();
                 let expected = format!("{what} needs PostgreSQL {since}, the server is PostgreSQL {major}");
                 assert_eq!(
                     refused.map(|refusal| refusal.message),
@@ -247,7 +247,7 @@ mod tests {
             "SELECT x -> 'a', XMLSERIALIZE(CONTENT x AS text) FROM t",
         ] {
             assert_eq!(
-                check(crate::parse::read(text).expect(text).first().expect(text), 140_000),
+                check(crate::parse::read(text).expect(text).first().expect(text).stmt(), 140_000),
                 Ok(false),
                 "{text}"
             );
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_long_number_is_refused() {
         let text = format!("SELECT 0x{}", "F".repeat(2_000));
-        let refusal = check(crate::parse::read(&text).unwrap().first().unwrap(), 180_000).unwrap_err();
+        let refusal = check(crate::parse::read(&text).unwrap().first().unwrap().stmt(), 180_000).unwrap_err();
         assert_eq!(refusal.kind, RefusalKind::TooComplex);
     }
 }

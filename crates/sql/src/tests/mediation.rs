@@ -434,6 +434,7 @@ fn numbers_are_sent_in_decimal() {
     for number in ["1099511627775,", "1000000000000,", "10.50,", " 3 ", "4294967296"] {
         assert!(sent.contains(number), "{number} in {sent}");
     }
+    assert!(mediate("EXPLAIN SELECT 0xFFFFFFFFFF FROM orders").unwrap().contains("1099511627775"));
     // It is a bigint from the start: compared with one it is safe.
     assert!(mediate("SELECT id FROM customers WHERE id = 0xFFFFFFFFFF").is_ok());
 }
