@@ -125,7 +125,8 @@ fn store(changes: &[String]) -> Database<'static> {
 }
 
 fn gateway(changes: Vec<String>) -> Gateway {
-    Gateway::start_with(&Setup { prepare: preparation(&changes), ..Setup::default() })
+    let more = Some(workspace::fixture("attacks/policy/40-profiles.yaml"));
+    Gateway::start_with(&Setup { prepare: preparation(&changes), more, ..Setup::default() })
 }
 
 fn preparation(changes: &[String]) -> Vec<String> {
@@ -166,6 +167,20 @@ fn hidden() -> (Vec<String>, Canaries) {
     }
     let secret = fresh("payload", 0);
     changes.push(format!("update events set payload = jsonb_build_object('secret', '{secret}', 'id', id)"));
+    let [secret, other] = ["secret", "assigned"].map(|label| fresh(label, 1));
+    changes.push(format!(
+        "update profiles set details = replace(replace(replace(details::text, 'owes a favour', '{secret}'), \
+         'a cousin', '{secret}'), '4111-1111', '4999-9911')::jsonb, history = replace(replace(history::text, \
+         'sued once', '{secret}'), 'sued twice', 'longer {secret}')::json, codes = array['AX-99', 'CX-99'], \
+         born = '1987-01-01', score = 4799 where customer_id = 1; \
+         update profiles set details = replace(details::text, 'a cousin', '{secret}')::jsonb, codes[0] = 'GX-99', \
+         born = '1955-12-31', score = -77 where customer_id = 3; \
+         update profiles set details = '{{\"tier\": \"9\", \"secret\": \"{secret}\"}}', score = 1, born = '2000-01-01' \
+         where customer_id in (2, 5); \
+         insert into profiles values (8, '{{\"secret\": \"{secret}\"}}', null, '{{{secret}}}', null, 7); \
+         update assignments set agent = '{other}', customer_id = 8 where agent = 'bob'; \
+         insert into assignments values ('alice', 9999), ('{other}', 1)"
+    ));
     // There are other hidden rows, too.
     changes.push("alter table orders drop constraint orders_customer_id_fkey".to_owned());
     changes.push(

@@ -47,6 +47,35 @@ fn every_error_of_a_configuration_comes_in_one_run() {
     }
 }
 
+#[tokio::test]
+async fn accepted_fields_are_there_after_a_reload_and_new_ones_are_not() {
+    let gateway = Gateway::start();
+    let data = gateway.policy().join("10-data.yaml");
+    let starred = std::fs::read_to_string(&data).unwrap().replace("    status: open\n", "    \"*\": open\n");
+    std::fs::write(&data, starred).unwrap();
+    let unlocked = text(&run(&gateway, &["check"]));
+    assert!(unlocked.contains("lock of fields"), "{unlocked}");
+    assert!(!gateway.reload());
+
+    let accepted = run(&gateway, &["check", "--accept"]);
+    assert!(accepted.status.success(), "{}", text(&accepted));
+    let lock = gateway.policy().join("fields.lock");
+    assert!(std::fs::read_to_string(&lock).unwrap().contains("'status'"));
+    gateway.store.run("alter table orders add column later text default 'later'");
+    assert!(gateway.reload());
+    let alice = gateway.client("alice").await;
+    alice.batch_execute("select status from orders").await.unwrap();
+    alice.batch_execute("select later from orders").await.unwrap_err();
+    let warned = text(&run(&gateway, &["check"]));
+    assert!(warned.contains("`later`"), "{warned}");
+
+    std::fs::write(&lock, "veilgate: 1\nfields: [status]\n").unwrap();
+    let corrupt = text(&run(&gateway, &["check"]));
+    assert!(corrupt.contains("fields.lock:2"), "{corrupt}");
+    assert!(!gateway.reload());
+    alice.batch_execute("select status from orders").await.unwrap();
+}
+
 fn run(gateway: &Gateway, arguments: &[&str]) -> Output {
     let mut command = Command::new(executable());
     command.env_clear().args(arguments).arg("--config").arg(gateway.configuration());

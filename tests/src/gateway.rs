@@ -32,6 +32,8 @@ pub(crate) struct Gateway {
 pub(crate) struct Setup {
     /// The folder of its policy; it is copied, so that a test can change it.
     pub(crate) policy: PathBuf,
+    /// One more file of it.
+    pub(crate) more: Option<PathBuf>,
     /// What the store is filled with: a folder under `fixtures/`.
     pub(crate) fixture: &'static str,
     /// Statements that the store's owner runs before anything starts.
@@ -50,6 +52,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             policy: workspace::root().join("policies/demo"),
+            more: None,
             fixture: "crm",
             prepare: Vec::new(),
             fill: None,
@@ -82,6 +85,9 @@ impl Gateway {
         }
         let folder = tempfile::Builder::new().prefix("vg-").tempdir().unwrap().keep();
         copy_files(&setup.policy, &folder.join("policy"));
+        if let Some(more) = &setup.more {
+            fs::copy(more, folder.join("policy").join(more.file_name().unwrap())).unwrap();
+        }
         fs::copy(workspace::fixture("callers.yaml"), folder.join("callers.yaml")).unwrap();
         let port = free_port();
         fs::write(folder.join("veilgate.yaml"), configuration(setup, &folder, port, &store)).unwrap();

@@ -6,7 +6,9 @@
 
 mod edges;
 mod hashes;
+mod paths;
 mod predicates;
+mod scale;
 mod shop;
 
 use access::{Cell, Predicate, Value};
@@ -47,7 +49,8 @@ async fn predicates_are_total() {
     let mut shop = Shop::open(&server, &edges).await;
     for (at, edge) in edges.iter().enumerate() {
         let rows = edge.rows();
-        for (turn, predicate) in predicates::forms(edge).into_iter().enumerate() {
+        let forms = predicates::forms(edge).into_iter().chain(predicates::lookups(at, edge));
+        for (turn, predicate) in forms.enumerate() {
             let admitted = |(_, row): &(usize, &(Option<String>, Option<String>))| {
                 predicates::holds(&predicate, edge, row) == Some(true)
             };
@@ -84,6 +87,10 @@ async fn masks(shop: &mut Shop, edge: &Edge, stored: &[Bytes]) -> Vec<(String, a
     }
     if let Some(wanted) = hashes::wanted(edge, stored) {
         masks.push(("hash".to_owned(), access::Mask::Hash(hashes::key()), wanted));
+    }
+    for (mask, wanted) in scale::masks(edge) {
+        let wanted = shop.typed(edge.base, &wanted).await;
+        masks.push((format!("{mask:?}"), mask, wanted));
     }
     if edge.class == Class::Text {
         for mask in text_masks() {

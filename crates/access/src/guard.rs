@@ -1,5 +1,6 @@
 //! A decision about one relation: which rows, and what each cell shows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::{HashKey, Predicate, RelationName, Value};
@@ -100,6 +101,21 @@ pub struct Branch {
 pub enum Mask {
     /// The value.
     Clear,
+    /// The document with some of its paths masked. For `json` and `jsonb`.
+    Json(Document),
+    /// Each element masked. For arrays.
+    Array(Box<Mask>),
+    /// The start of the day, month, quarter or year in UTC. For dates and timestamps.
+    DateTrunc(DateUnit),
+    /// `low` up to `low`, `high` from `high` on, between them the multiple of `width` at or below the value. For numbers.
+    Bucket {
+        /// Above zero.
+        width: Value,
+        /// The lowest value that is shown.
+        low: Value,
+        /// The highest value that is shown.
+        high: Value,
+    },
     /// Letters become `x` and `X`, digits `0`, the rest is kept. Text only.
     Shape,
     /// The first and the last characters; each other one becomes `fill`. All are filled where the text has no more than
@@ -132,6 +148,10 @@ impl Mask {
         match self {
             Self::Hash(key) => Some(key),
             Self::Clear
+            | Self::Json(_)
+            | Self::Array(_)
+            | Self::DateTrunc(_)
+            | Self::Bucket { .. }
             | Self::Shape
             | Self::Partial { .. }
             | Self::Email { .. }
@@ -145,6 +165,10 @@ impl Mask {
         match self {
             Self::Hash(key) => Some(key),
             Self::Clear
+            | Self::Json(_)
+            | Self::Array(_)
+            | Self::DateTrunc(_)
+            | Self::Bucket { .. }
             | Self::Shape
             | Self::Partial { .. }
             | Self::Email { .. }
@@ -152,4 +176,46 @@ impl Mask {
             | Self::Nullify => None,
         }
     }
+}
+
+/// What a moment is cut down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DateUnit {
+    /// Its day.
+    Day,
+    /// The first day of its month.
+    Month,
+    /// The first day of its quarter.
+    Quarter,
+    /// The first day of its year.
+    Year,
+}
+
+impl DateUnit {
+    /// The word for it, in policies and in SQL.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+}
+
+/// The masked keys of an object, never none; keys that are not here are clear. An array stands for the objects in it;
+/// an array directly in an array becomes null. A scalar has no keys, and is clear.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Document(pub BTreeMap<Arc<str>, Inside>);
+
+/// What is shown under a key of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Inside {
+    /// The key is not there.
+    Hide,
+    /// A scalar is masked, and null where the mask does not fit it; an object or array becomes null. Never `Clear`.
+    Masked(Mask),
+    /// Further keys are masked.
+    Document(Document),
 }

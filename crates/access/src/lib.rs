@@ -17,9 +17,9 @@ pub use caller::{Attribute, Caller, Identity, Request};
 pub use catalog::{
     Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind, quote,
 };
-pub use guard::{Branch, Cell, Guard, GuardedColumn, Guards, Mask};
+pub use guard::{Branch, Cell, DateUnit, Document, Guard, GuardedColumn, Guards, Inside, Mask};
 pub use hash::HashKey;
-pub use predicate::{Comparison, Field, Operand, Predicate};
+pub use predicate::{Comparison, Field, Lookup, Operand, Predicate};
 pub use refusal::{Refusal, RefusalKind};
 pub use touch::{Action, Entry, Touch, Via};
 pub use value::{FieldType, Value, ValueType};

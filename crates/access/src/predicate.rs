@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{FieldType, Value};
+use crate::{FieldType, RelationName, Value};
 
 /// A condition over the fields of one row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +24,8 @@ pub enum Predicate {
     StartsWith(Field, Arc<str>),
     /// An array field that has any of these elements; the list is never empty. Unknown where the array is NULL.
     HasAny(Field, Vec<Value>),
+    /// Membership in the column that a lookup takes, with SQL's meaning for NULL on both sides.
+    InLookup(Field, Arc<Lookup>),
     /// Negation: unknown stays unknown.
     Not(Box<Predicate>),
     /// Conjunction; of none it is true.
@@ -65,4 +67,20 @@ pub struct Field {
     pub name: Arc<str>,
     /// Its type.
     pub ty: FieldType,
+}
+
+/// A mapping table that a policy reads: one column of the rows that it means for this caller. It is read with the
+/// gateway's rights, inside a guard, and no caller sees anything of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lookup {
+    /// Its name in the policy.
+    pub name: Arc<str>,
+    /// The table, of the same store.
+    pub relation: RelationName,
+    /// The rows that it means; `None` means all.
+    pub rows: Option<Predicate>,
+    /// The column that it takes.
+    pub take: Field,
+    /// Whether it takes so many values that they are hashed rather than listed.
+    pub many: bool,
 }

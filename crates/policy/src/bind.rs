@@ -1,6 +1,8 @@
 //! A policy against live catalogues: what is typed here decides; what cannot be typed closes.
 
 mod children;
+mod lookups;
+mod paths;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,9 +10,10 @@ use std::sync::Arc;
 use access::{Action, Catalog, Column, Mask, RelationName};
 
 pub(crate) use self::children::ChildRows;
+use self::lookups::Lookups;
 use crate::Diagnostic;
 use crate::error::Place;
-use crate::expr::{self, FieldLookup, Scope, Typed};
+use crate::expr::{self, FieldLookup, LookupFound, Scope, Typed};
 use crate::mask::{Shown, Written};
 use crate::policy::{Block, Expression, FieldLine, Policy, Rule, RuleKind, ShowKey, ShowLine, lineage};
 
@@ -109,6 +112,7 @@ impl Policy {
         let mut bound = Bound { has_purpose, ..Bound::default() };
         let mut told = Vec::new();
         let mut children = Vec::new();
+        let lookups = lookups::bind(self, catalogs, &mut told);
         for block in &self.blocks {
             let Some(catalog) = catalogs.iter().find(|catalog| catalog.store == block.data.store) else {
                 let message = format!("the store `{}` is not there", block.data.store);
@@ -121,8 +125,15 @@ impl Policy {
                 children.push((block, catalog));
                 continue;
             }
-            let mut binder =
-                Binder { policy: self, block, catalog, columns: Vec::new(), untyped: false, told: &mut told };
+            let mut binder = Binder {
+                policy: self,
+                block,
+                catalog,
+                lookups: &lookups,
+                columns: Vec::new(),
+                untyped: false,
+                told: &mut told,
+            };
             match binder.relation() {
                 Some(relation) => {
                     let relations = bound.stores.entry(catalog.store.clone()).or_default();
@@ -131,7 +142,7 @@ impl Policy {
                 None => bound.close(&catalog.store, &block.data.relation),
             }
         }
-        children::bind(self, &children, &mut bound, &mut told);
+        children::bind(self, &children, &lookups, &mut bound, &mut told);
         told.sort_by(|one, other| one.order().cmp(&other.order()));
         told.dedup();
         (bound, told)
@@ -143,6 +154,7 @@ struct Binder<'a> {
     policy: &'a Policy,
     block: &'a Block,
     catalog: &'a Catalog,
+    lookups: &'a Lookups,
     /// The listed fields that are there, in the relation's order.
     columns: Vec<(&'a Column, &'a FieldLine)>,
     /// Whether something of the rule at hand could not be typed.
@@ -159,6 +171,7 @@ impl<'a> Binder<'a> {
             return None;
         };
         self.missing_fields(live);
+        self.unlocked_fields(live);
         let block = self.block;
         let line = |column: &'a Column| Some((column, block.fields.get(&column.name)?));
         self.columns = live.columns.iter().filter_map(line).collect();
@@ -193,6 +206,10 @@ impl<'a> Binder<'a> {
             self.tell_the_consequence(rule);
             return false;
         };
+        if !self.few_enough(rule, &shows, relation) {
+            self.tell_the_consequence(rule);
+            return false;
+        }
         let (applies, rows) = (Applies { rule: rule.clone(), to }, rows.flatten());
         match rule.kind {
             RuleKind::Allow => relation.allows.push(Allow { applies, rows, shows }),
@@ -222,9 +239,22 @@ impl<'a> Binder<'a> {
     fn missing_fields(&mut self, live: &access::Relation) {
         for (name, line) in &self.block.fields {
             if live.column(name).is_none() {
-                let error = line.place.error(format!("`{}` has no column `{name}`", self.block.data));
+                let error = line.class.place.error(format!("`{}` has no column `{name}`", self.block.data));
                 self.told.push(error.suggest(name, live.columns.iter().map(|column| &*column.name)));
             }
+        }
+    }
+
+    /// Columns that `"*"` does not stand for, as the lock does not name them.
+    fn unlocked_fields(&mut self, live: &access::Relation) {
+        let Some(more) = self.block.more.as_ref().filter(|_| self.policy.locked) else { return };
+        let unlisted = live.columns.iter().filter(|column| !self.block.fields.contains_key(&column.name));
+        let names: Vec<String> = unlisted.map(|column| format!("`{}`", column.name)).collect();
+        if !names.is_empty() {
+            let message =
+                format!("not in the lock of fields, of `{}`: {}", self.block.data, names.join(", "));
+            let warning = more.class.place.warning(message);
+            self.told.push(warning.help("hidden until `veilgate check --accept` names them"));
         }
     }
 
@@ -249,7 +279,9 @@ impl<'a> Binder<'a> {
             }
         };
         let fields: Option<&dyn Fn(&str) -> FieldLookup> = if live.is_some() { Some(&lookup) } else { None };
-        let typed = expr::check(&expression.expr, &Scope { schema: &self.policy.schema, fields });
+        let found = |name: &str| self.lookups.find(name, &self.catalog.store);
+        let lookups: Option<&dyn Fn(&str) -> LookupFound> = if live.is_some() { Some(&found) } else { None };
+        let typed = expr::check(&expression.expr, &Scope { schema: &self.policy.schema, fields, lookups });
         match typed {
             Ok(typed) => Some(typed),
             Err(problems) => {
@@ -267,14 +299,19 @@ impl<'a> Binder<'a> {
     }
 
     fn shown(&mut self, rule: &Rule, column: &Column, field: &FieldLine) -> Shown {
-        if let Some(line) = own_line(rule, &column.name, &field.class) {
-            return self.fit(&line.mask, column, &field.class, &line.place);
+        let whole = self.shown_whole(rule, column, field)?;
+        self.shown_paths(rule, column, field, whole)
+    }
+
+    fn shown_whole(&mut self, rule: &Rule, column: &Column, field: &FieldLine) -> Shown {
+        if let Some(line) = own_line(rule, &column.name, &field.class.name) {
+            return self.fit(&line.mask, column, &field.class.name, &line.place);
         }
-        let (mask, place) = self.policy.masks.of(&field.class)?;
-        let place = place.unwrap_or(&field.place);
+        let (mask, place) = self.policy.masks.of(&field.class.name)?;
+        let place = place.unwrap_or(&field.class.place);
         self.flag_null(mask, column, place);
         // A default that does not fit is no rule's fault: the field alone is hidden.
-        mask.fit(column, &field.class, self.catalog).unwrap_or_else(|why| {
+        mask.fit(column, &field.class.name, self.catalog).unwrap_or_else(|why| {
             let misfit = self.misfit(place, column, &why);
             self.told.push(misfit.help("the field is hidden where no rule shows it otherwise"));
             None
@@ -310,23 +347,30 @@ impl<'a> Binder<'a> {
     fn cap(&self, rule: &Rule, column: &Column, field: &FieldLine) -> Cap {
         let covers = |line: &&ShowLine| match &line.key {
             ShowKey::Field(name) => *name == column.name,
-            ShowKey::Class(class) => lineage(&field.class).any(|ancestor| ancestor == class),
+            ShowKey::Class(class) => lineage(&field.class.name).any(|ancestor| ancestor == class),
         };
         let caps: Option<Vec<Mask>> = rule
             .show
             .iter()
             .filter(covers)
-            .map(|line| line.mask.fit(column, &field.class, self.catalog).unwrap_or(Some(Mask::Nullify)))
+            .map(|line| line.mask.fit(column, &field.class.name, self.catalog).unwrap_or(Some(Mask::Nullify)))
             .collect();
-        caps.map_or(Cap::Hidden, Cap::AtMost)
+        let Some(mut caps) = caps else { return Cap::Hidden };
+        caps.extend(self.capped_paths(rule, column, field));
+        Cap::AtMost(caps)
     }
 }
 
 /// The line of a rule that is most specific for a field: its own, else that of its class or the nearest above.
 pub(crate) fn own_line<'r>(rule: &'r Rule, field: &str, class: &str) -> Option<&'r ShowLine> {
     let by_field = |line: &&ShowLine| matches!(&line.key, ShowKey::Field(name) if **name == *field);
+    rule.show.iter().find(by_field).or_else(|| class_line(rule, class))
+}
+
+/// The line of a rule for a class, else for the nearest above.
+pub(crate) fn class_line<'r>(rule: &'r Rule, class: &str) -> Option<&'r ShowLine> {
     let by_class = |class: &str| {
         rule.show.iter().find(|line| matches!(&line.key, ShowKey::Class(other) if other == class))
     };
-    rule.show.iter().find(by_field).or_else(|| lineage(class).find_map(by_class))
+    lineage(class).find_map(by_class)
 }

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use crate::Diagnostic;
-use crate::expr::{self, FieldLookup, Scope};
+use crate::expr::{self, FieldLookup, LookupFound, Scope};
 use crate::mask::Written;
 use crate::name::Pattern;
 use crate::parse::Draft;
-use crate::policy::{BUILT_IN, Block, Expression, FieldLine, Piece, Rule, ShowKey, lineage};
+use crate::policy::{BUILT_IN, Block, ClassLine, Expression, FieldLine, Piece, Rule, ShowKey, lineage};
 
 pub(crate) fn check(draft: &Draft, errors: &mut Vec<Diagnostic>) {
     let mut checker = Checker { draft, errors };
     for block in &draft.blocks {
         checker.block(block);
+    }
+    for lookup in &draft.lookups {
+        if let Some(filter) = &lookup.filter {
+            checker.expression(filter, Some(&|_| FieldLookup::Unknown), None);
+        }
     }
     for rule in &draft.rules {
         checker.rule(rule);
@@ -26,38 +31,41 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn block(&mut self, block: &Block) {
-        for line in block.fields.values() {
-            self.class_has_a_line(line);
+        for class in block.fields.values().flat_map(FieldLine::classes) {
+            self.class_has_a_line(class);
         }
-        let Some(line) = &block.more else { return };
-        self.class_has_a_line(line);
-        let shown = self.draft.masks.of(&line.class).map(|(mask, _)| mask);
-        if shown.is_some_and(|mask| *mask != Written::Hide) {
+        let Some(FieldLine { class, .. }) = &block.more else { return };
+        self.class_has_a_line(class);
+        let shown = self.draft.masks.of(&class.name).map(|(mask, _)| mask);
+        if self.draft.lock.is_none() && shown.is_some_and(|mask| *mask != Written::Hide) {
             let error =
-                line.place.error(format!("`\"*\"` with the class `{}`, which is not hidden", line.class));
+                class.place.error(format!("`\"*\"` with the class `{}`, which is not hidden", class.name));
             self.errors.push(
-                error.help("fields that no line names can only be hidden: use a class that shows `hide`"),
+                error.help(
+                    "without a lock of fields (`veilgate check --accept`) use a class that shows `hide`",
+                ),
             );
         }
     }
 
-    fn class_has_a_line(&mut self, line: &FieldLine) {
+    fn class_has_a_line(&mut self, class: &ClassLine) {
         let masks = &self.draft.masks;
-        if masks.of(&line.class).is_some() {
+        if masks.of(&class.name).is_some() {
             return;
         }
         let known = masks.lines.keys().map(String::as_str).chain(BUILT_IN);
-        let error = line.place.error(format!("the class `{}` has no line under `masks`", line.class));
+        let error = class.place.error(format!("the class `{}` has no line under `masks`", class.name));
         let error = error.help("write what it shows when no rule says more, there or for a class above it");
-        self.errors.push(error.suggest(&line.class, known));
+        self.errors.push(error.suggest(&class.name, known));
     }
 
     fn rule(&mut self, rule: &Rule) {
         self.patterns(rule);
         self.show(rule);
-        self.expression(&rule.to, None);
+        self.expression(&rule.to, None, None);
         if let Some(rows) = &rule.rows {
-            self.expression(rows, Some(&|name| self.draft.field(rule, name)));
+            let fields = |name: &str| self.draft.field(rule, name);
+            self.expression(rows, Some(&fields), Some(&|name| self.draft.lookup(name)));
         }
         for piece in rule.because.iter().flat_map(|because| &because.0) {
             let Piece::Attribute(name) = piece else { continue };
@@ -68,11 +76,16 @@ impl Checker<'_> {
         }
     }
 
-    fn expression(&mut self, expression: &Expression, fields: Option<&dyn Fn(&str) -> FieldLookup>) {
+    fn expression(
+        &mut self,
+        expression: &Expression,
+        fields: Option<&dyn Fn(&str) -> FieldLookup>,
+        lookups: Option<&dyn Fn(&str) -> LookupFound>,
+    ) {
         if self.draft.schema_is_incomplete {
             return;
         }
-        let scope = Scope { schema: &self.draft.schema, fields };
+        let scope = Scope { schema: &self.draft.schema, fields, lookups };
         if let Err(problems) = expr::check(&expression.expr, &scope) {
             let found: Vec<_> = problems.into_iter().map(|problem| expression.diagnose(problem)).collect();
             self.errors.extend(found);
@@ -116,7 +129,7 @@ impl Checker<'_> {
 
     fn classes(&self) -> Vec<&str> {
         let fields = self.draft.blocks.iter().flat_map(|block| block.fields.values().chain(&block.more));
-        let used = fields.flat_map(|line| lineage(&line.class));
+        let used = fields.flat_map(FieldLine::classes).flat_map(|class| lineage(&class.name));
         let masked = self.draft.masks.lines.keys().flat_map(|class| lineage(class));
         let mut classes: Vec<&str> = used.chain(masked).chain(BUILT_IN).collect();
         classes.sort_unstable();
@@ -129,6 +142,13 @@ impl Draft {
     /// What the text says of a field that a rule's `rows` name.
     fn field(&self, rule: &Rule, name: &str) -> FieldLookup {
         self.listed(rule, name, true)
+    }
+
+    fn lookup(&self, name: &str) -> LookupFound {
+        if self.lookups_are_incomplete || self.lookups.iter().any(|lookup| *lookup.name == *name) {
+            return LookupFound::Unknown;
+        }
+        LookupFound::Missing(self.lookups.iter().map(|lookup| lookup.name.clone()).collect())
     }
 
     /// A field is there if every relation that the rule names lists it; of those that it covers by a star, one will do:

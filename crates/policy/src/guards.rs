@@ -232,21 +232,21 @@ impl<'a> Decision<'a> {
     /// What a field shows; none where it does not exist for this caller.
     fn cell(&self, field: usize) -> Option<Cell> {
         let caps = self.caps(field)?;
-        let mut shown: Vec<(Mask, &Predicate)> = Vec::with_capacity(self.allows.len());
+        let mut shown: Vec<(Mask, Predicate)> = Vec::with_capacity(self.allows.len());
         // Where each row that is there is admitted by an allow that shows the field, no cell is empty.
         let mut everywhere = true;
         for (allow, rows) in &self.allows {
             match allow.shows.get(field)? {
-                Some(mask) => shown.push((mask::capped(mask, &caps), rows)),
+                Some(mask) => shown.push((mask::capped(mask, &caps), rows.clone())),
                 None => everywhere &= *rows == NO_ROWS,
             }
         }
         let (first, rest) = shown.split_first()?;
         // Most cells: one allow, or several that show the same.
-        if everywhere && first.1 != &NO_ROWS && rest.iter().all(|(mask, _)| *mask == first.0) {
+        if everywhere && first.1 != NO_ROWS && rest.iter().all(|(mask, _)| *mask == first.0) {
             return Some(Cell::always(first.0.clone()));
         }
-        Some(cell(shown, everywhere))
+        Some(cell(together(shown), everywhere))
     }
 
     /// Every cap of every matching restrict; none where one of them hides the field.
@@ -262,23 +262,57 @@ impl<'a> Decision<'a> {
     }
 }
 
+/// What the allows show, and, where two of them show different paths of a document, what they show together in the rows
+/// that both admit.
+fn together(shown: Vec<(Mask, Predicate)>) -> Vec<(Mask, Predicate)> {
+    let meets = |one: &Mask, other: &Mask| {
+        let joined = mask::joined(one, other);
+        (joined != *one && joined != *other).then_some(joined)
+    };
+    if !shown.iter().any(|(one, _)| shown.iter().any(|(other, _)| meets(one, other).is_some())) {
+        return shown;
+    }
+    let mut alone = Vec::with_capacity(shown.len());
+    shown.into_iter().for_each(|(mask, rows)| add(&mut alone, mask, rows));
+    let mut all: Vec<(Mask, Predicate)> = Vec::new();
+    for (mask, rows) in alone {
+        let meeting: Vec<_> = all
+            .iter()
+            .filter_map(|(other, also)| {
+                Some((meets(&mask, other)?, logic::and([rows.clone(), also.clone()])))
+            })
+            .collect();
+        add(&mut all, mask, rows);
+        meeting.into_iter().for_each(|(mask, rows)| add(&mut all, mask, rows));
+    }
+    all
+}
+
+/// One entry for each mask.
+fn add(all: &mut Vec<(Mask, Predicate)>, mask: Mask, rows: Predicate) {
+    match all.iter_mut().find(|(other, _)| *other == mask) {
+        Some((_, before)) => *before = logic::or([before.clone(), rows]),
+        None => all.push((mask, rows)),
+    }
+}
+
 /// The fewest branches that give each row the most revealing mask of the allows that admit it.
-fn cell(mut shown: Vec<(Mask, &Predicate)>, everywhere: bool) -> Cell {
+fn cell(mut shown: Vec<(Mask, Predicate)>, everywhere: bool) -> Cell {
     shown.sort_by(|(one, _), (other, _)| mask::order(one, other));
     let mut branches: Vec<Branch> = Vec::new();
-    let mut seen: Vec<&Predicate> = Vec::new();
+    let mut seen: Vec<Predicate> = Vec::new();
     for (mask, rows) in shown {
         // Rows that a more revealing allow admits already are not asked for again.
-        if *rows == NO_ROWS || seen.contains(&rows) {
+        if rows == NO_ROWS || seen.contains(&rows) {
             continue;
         }
-        seen.push(rows);
+        seen.push(rows.clone());
         match branches.last_mut() {
             Some(last) if last.mask == mask => {
                 let before = std::mem::replace(&mut last.when, Predicate::Known(None));
-                last.when = logic::or([before, rows.clone()]);
+                last.when = logic::or([before, rows]);
             }
-            _ => branches.push(Branch { when: rows.clone(), mask }),
+            _ => branches.push(Branch { when: rows, mask }),
         }
     }
     let all = branches.iter().position(|branch| branch.when == Predicate::Known(Some(true)));

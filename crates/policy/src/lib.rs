@@ -12,6 +12,7 @@ mod explain;
 mod expr;
 mod guards;
 mod lints;
+mod lock;
 mod mask;
 mod name;
 mod parse;
@@ -22,6 +23,7 @@ mod value;
 pub use bind::Bound;
 pub use error::{Diagnostic, Severity, Source, Span, did_you_mean};
 pub use explain::{ExplainedRelation, ExplainedRule, Explanation};
+pub use lock::{LOCK, empty_lock};
 pub use parse::parse;
 pub use policy::{Expectation, Policy, PolicyTest};
 

@@ -3,10 +3,10 @@
 use access::{Action, Comparison};
 
 use crate::Diagnostic;
-use crate::bind::own_line;
+use crate::bind::{class_line, own_line};
 use crate::expr::{self, Expr, ExprKind, TermKind};
 use crate::mask::Written;
-use crate::policy::{Block, Expression, FieldLine, Policy, Rule, RuleKind};
+use crate::policy::{Block, ClassLine, Expression, Lookup, Policy, Rule, RuleKind, ShowLine};
 
 impl Policy {
     /// Every rule in which an absent attribute can decide, and every two allows that can meet in one cell with different
@@ -19,6 +19,9 @@ impl Policy {
             if let Some(rows) = &rule.rows {
                 self.absent_attributes(rule, rows, "which rows it admits", &mut told);
             }
+        }
+        for lookup in &self.lookups {
+            self.absent_in_lookup(lookup, &mut told);
         }
         for block in &self.blocks {
             self.meeting_allows(block, &mut told);
@@ -43,6 +46,20 @@ impl Policy {
                 }
             };
             told.push(of.place(span).warning(message).help(help));
+        }
+    }
+
+    fn absent_in_lookup(&self, lookup: &Lookup, told: &mut Vec<Diagnostic>) {
+        let Some(filter) = &lookup.filter else { return };
+        for (name, span) in expr::attributes(&filter.expr) {
+            if self.schema.get(name).is_some_and(|slot| slot.optional) {
+                let message = format!(
+                    "lookup `{}`: an absent `caller.{name}` decides which rows it takes",
+                    lookup.name
+                );
+                let help = "a row of which it is unknown is not taken, and counts as taken for `not in`";
+                told.push(filter.place(span).warning(message).help(help));
+            }
         }
     }
 
@@ -74,20 +91,27 @@ impl Policy {
     }
 
     fn differing(&self, block: &Block, one: &Rule, other: &Rule) -> Vec<String> {
-        let fields = block.fields.iter().filter_map(|(name, line)| {
-            let (left, right) = (self.shown(one, name, line)?, self.shown(other, name, line)?);
-            (left != right).then(|| format!("`{name}` ({left} or {right})"))
-        });
-        fields.collect()
+        let mut differing = Vec::new();
+        for (name, line) in &block.fields {
+            let shown = |rule| self.shown(own_line(rule, name, &line.class.name), &line.class);
+            differing.extend(different(&format!("`{name}`"), shown(one), shown(other)));
+            for (path, class) in &line.paths {
+                let shown = |rule| self.shown(class_line(rule, &class.name), class);
+                differing.extend(different(&format!("`{path}` in `{name}`"), shown(one), shown(other)));
+            }
+        }
+        differing
     }
 
-    /// What an allow shows of a field, as it is written.
-    fn shown<'a>(&'a self, rule: &'a Rule, field: &str, line: &FieldLine) -> Option<&'a Written> {
-        match own_line(rule, field, &line.class) {
-            Some(own) => Some(&own.mask),
-            None => self.masks.of(&line.class).map(|(mask, _)| mask),
-        }
+    /// What an allow shows of a class, as it is written.
+    fn shown<'a>(&'a self, own: Option<&'a ShowLine>, class: &ClassLine) -> Option<&'a Written> {
+        own.map(|own| &own.mask).or_else(|| self.masks.of(&class.name).map(|(mask, _)| mask))
     }
+}
+
+fn different(what: &str, left: Option<&Written>, right: Option<&Written>) -> Option<String> {
+    let (left, right) = (left?, right?);
+    (left != right).then(|| format!("{what} ({left} or {right})"))
 }
 
 /// Whether two conditions can never hold for one caller: they ask one attribute for different texts.

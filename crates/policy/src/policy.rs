@@ -8,7 +8,7 @@ use access::{Action, Caller, Identity, Refusal};
 use crate::document::Scalar;
 use crate::error::Place;
 use crate::expr::{Expr, Problem};
-use crate::mask::Written;
+use crate::mask::{Path, Written};
 use crate::name::{DataName, Pattern};
 use crate::schema::Schema;
 use crate::{Diagnostic, Source, Span};
@@ -19,7 +19,10 @@ pub struct Policy {
     pub(crate) revision: String,
     pub(crate) schema: Schema,
     pub(crate) blocks: Vec<Block>,
+    /// Whether there is a lock of fields.
+    pub(crate) locked: bool,
     pub(crate) masks: Masks,
+    pub(crate) lookups: Vec<Lookup>,
     pub(crate) rules: Vec<Arc<Rule>>,
     pub(crate) tests: Vec<PolicyTest>,
 }
@@ -89,15 +92,39 @@ pub(crate) struct Block {
     pub(crate) place: Place,
     pub(crate) data: DataName,
     pub(crate) fields: BTreeMap<Arc<str>, FieldLine>,
-    /// `"*"`: there are more fields, all hidden.
+    /// `"*"`: there are more fields. Those that the lock names stand under `fields`, the others are hidden.
     pub(crate) more: Option<FieldLine>,
 }
 
 /// A field's line of a block.
 #[derive(Debug, Clone)]
 pub(crate) struct FieldLine {
+    pub(crate) class: ClassLine,
+    /// Paths inside a document, each with a class of its own.
+    pub(crate) paths: BTreeMap<Path, ClassLine>,
+}
+
+impl FieldLine {
+    /// Whether the other line gives the same classes.
+    pub(crate) fn agrees(&self, other: &Self) -> bool {
+        let names = |line: &Self| -> Vec<(Option<Path>, String)> {
+            let paths = line.paths.iter().map(|(path, class)| (Some(path.clone()), class.name.clone()));
+            std::iter::once((None, line.class.name.clone())).chain(paths).collect()
+        };
+        names(self) == names(other)
+    }
+
+    /// The field's class and those of its paths.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = &ClassLine> {
+        std::iter::once(&self.class).chain(self.paths.values())
+    }
+}
+
+/// A class where it is given.
+#[derive(Debug, Clone)]
+pub(crate) struct ClassLine {
     pub(crate) place: Place,
-    pub(crate) class: String,
+    pub(crate) name: String,
 }
 
 /// The `masks` block.
@@ -130,6 +157,18 @@ impl Masks {
         let line = lineage(class).find_map(|class| self.lines.get(class))?;
         Some((&line.mask, Some(&line.place)))
     }
+}
+
+/// A mapping table that `rows` ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Lookup {
+    pub(crate) name: Arc<str>,
+    pub(crate) place: Place,
+    pub(crate) from: DataName,
+    pub(crate) filter: Option<Expression>,
+    pub(crate) take: (Arc<str>, Place),
+    /// How many values it takes, about.
+    pub(crate) expect: Option<u64>,
 }
 
 /// One rule.

@@ -223,6 +223,130 @@ impl<'m> Build<'m> {
         node.uncast()
     }
 
+    /// `COALESCE(values)`.
+    pub(crate) fn coalesce(&self, values: Vec<Made<'m>>) -> Made<'m> {
+        let mut node = self.0.make_node::<nodes::CoalesceExpr>();
+        node.as_mut().set_args(self.0.make_list(&values));
+        node.uncast()
+    }
+
+    /// `GREATEST(values)`.
+    pub(crate) fn greatest(&self, values: Vec<Made<'m>>) -> Made<'m> {
+        let mut node = self.0.make_node::<nodes::MinMaxExpr>();
+        let mut edit = node.as_mut();
+        edit.set_op(raw::MinMaxOp::IS_GREATEST);
+        edit.set_args(self.0.make_list(&values));
+        node.uncast()
+    }
+
+    /// `value[at]`.
+    pub(crate) fn element(&self, value: Made<'m>, at: Made<'m>) -> Made<'m> {
+        let mut index = self.0.make_node::<nodes::A_Indices>();
+        index.as_mut().set_uidx(at);
+        self.indirection(value, index.uncast())
+    }
+
+    /// `value[from:to]`.
+    pub(crate) fn slice(&self, value: Made<'m>, from: Made<'m>, to: Option<Made<'m>>) -> Made<'m> {
+        let mut index = self.0.make_node::<nodes::A_Indices>();
+        let mut edit = index.as_mut();
+        edit.set_is_slice(true);
+        edit.set_lidx(from);
+        if let Some(to) = to {
+            edit.set_uidx(to);
+        }
+        self.indirection(value, index.uncast())
+    }
+
+    fn indirection(&self, value: Made<'m>, index: Made<'m>) -> Made<'m> {
+        let mut node = self.0.make_node::<nodes::A_Indirection>();
+        let mut edit = node.as_mut();
+        edit.set_arg(value);
+        edit.set_indirection(self.0.make_list(&[index]));
+        node.uncast()
+    }
+
+    /// `SELECT value AS name FROM from`; without a name the value has the one that it has by itself.
+    pub(crate) fn select(
+        &self,
+        value: Made<'m>,
+        name: Option<&str>,
+        from: Option<Made<'m>>,
+    ) -> Unique<'m, &'m nodes::SelectStmt> {
+        let target = self.0.make_res_target(name, self.0.empty(), value);
+        let mut select = self.0.make_node::<nodes::SelectStmt>();
+        let mut edit = select.as_mut();
+        edit.set_target_list(self.0.make_list(&[target]));
+        if let Some(from) = from {
+            edit.set_from_clause(self.0.make_list(&[from]));
+        }
+        edit.set_limit_option(raw::LimitOption::LIMIT_OPTION_DEFAULT);
+        select
+    }
+
+    /// `(select OFFSET 0) AS alias`: what it computes is computed once a row.
+    pub(crate) fn once(&self, mut select: Unique<'m, &'m nodes::SelectStmt>, alias: &str) -> Made<'m> {
+        let mut edit = select.as_mut();
+        edit.set_limit_offset(self.0.make_a_const(ConstValue::Integer(0)).uncast());
+        edit.set_limit_option(raw::LimitOption::LIMIT_OPTION_COUNT);
+        self.derived(select, alias)
+    }
+
+    /// `(select) AS alias`.
+    pub(crate) fn derived(&self, select: Unique<'m, &'m nodes::SelectStmt>, alias: &str) -> Made<'m> {
+        let mut node = self.0.make_node::<nodes::RangeSubselect>();
+        let mut edit = node.as_mut();
+        edit.set_subquery(select.uncast());
+        edit.set_alias(self.0.make_alias(Some(alias), self.0.empty()).as_option());
+        node.uncast()
+    }
+
+    /// `(select)`: its one value.
+    pub(crate) fn scalar(&self, select: Unique<'m, &'m nodes::SelectStmt>) -> Made<'m> {
+        self.sublink(raw::SubLinkType::EXPR_SUBLINK, None, select)
+    }
+
+    /// `ARRAY(select)`.
+    pub(crate) fn array_of(&self, select: Unique<'m, &'m nodes::SelectStmt>) -> Made<'m> {
+        self.sublink(raw::SubLinkType::ARRAY_SUBLINK, None, select)
+    }
+
+    /// `value = ANY (array)`.
+    pub(crate) fn equal_any(&self, value: Made<'m>, array: Made<'m>) -> Made<'m> {
+        self.expression(raw::A_Expr_Kind::AEXPR_OP_ANY, "=", value, array)
+    }
+
+    /// `value IN (select)`.
+    pub(crate) fn in_select(&self, value: Made<'m>, select: Unique<'m, &'m nodes::SelectStmt>) -> Made<'m> {
+        self.sublink(raw::SubLinkType::ANY_SUBLINK, Some(value), select)
+    }
+
+    /// `value IS TRUE`, or `IS NOT FALSE`.
+    pub(crate) fn truth_of(&self, value: Made<'m>, only_true: bool) -> Made<'m> {
+        let mut node = self.0.make_node::<nodes::BooleanTest>();
+        let mut edit = node.as_mut();
+        edit.set_arg(value);
+        let kind = if only_true { raw::BoolTestType::IS_TRUE } else { raw::BoolTestType::IS_NOT_FALSE };
+        edit.set_booltesttype(kind);
+        node.uncast()
+    }
+
+    fn sublink(
+        &self,
+        kind: raw::SubLinkType::Type,
+        test: Option<Made<'m>>,
+        select: Unique<'m, &'m nodes::SelectStmt>,
+    ) -> Made<'m> {
+        let mut node = self.0.make_node::<nodes::SubLink>();
+        let mut edit = node.as_mut();
+        edit.set_sub_link_type(kind);
+        if let Some(test) = test {
+            edit.set_testexpr(test);
+        }
+        edit.set_subselect(select.uncast());
+        node.uncast()
+    }
+
     /// `CASE WHEN a THEN b … ELSE c END`.
     pub(crate) fn case(&self, whens: Vec<(Made<'m>, Made<'m>)>, otherwise: Option<Made<'m>>) -> Made<'m> {
         let whens: Vec<_> = whens

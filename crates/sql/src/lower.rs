@@ -4,9 +4,13 @@
 //! (sql-mediation: a guard that fails closes the table for all, and tells). Values become typed literals through
 //! [`types::literal`] alone: a string constant of the tree under a cast, never spliced text.
 
+mod array;
+mod document;
 mod hash;
+mod lookup;
 mod mask;
 mod predicate;
+mod scale;
 mod types;
 
 use access::{Catalog, Cell, Column, Guard, Mask, Refusal, RefusalKind, Relation, RelationKind};

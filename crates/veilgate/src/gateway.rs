@@ -16,9 +16,21 @@ use crate::config::{self, CallerEntry, Callers, CallersFrom, Config, Password, S
 use crate::error::Error;
 use crate::tls;
 
-/// Reads a folder of policy files.
+/// Reads a folder of policy files, and the lock of fields beside them.
 pub(crate) fn policy(folder: &Path) -> Result<Policy, Vec<Diagnostic>> {
-    policy::parse(&policy_sources(folder)?)
+    let mut sources = policy_sources(folder)?;
+    let lock = folder.join(policy::LOCK);
+    if lock.exists() {
+        sources.push(config::source(&lock)?);
+    }
+    policy::parse(&sources)
+}
+
+/// The same before its lock is written: what an old one says does not matter.
+pub(crate) fn unlocked_policy(folder: &Path) -> Result<Policy, Vec<Diagnostic>> {
+    let mut sources = policy_sources(folder)?;
+    sources.push(policy::empty_lock(&folder.join(policy::LOCK).display().to_string()));
+    policy::parse(&sources)
 }
 
 /// The files of a policy, in the order of their names.

@@ -16,7 +16,13 @@ pub(super) struct Edge {
     pub(super) values: Vec<String>,
 }
 
-fn edge(declared: &'static str, kind: Kind, class: Class, field: FieldType, values: &[&str]) -> Edge {
+pub(super) fn edge(
+    declared: &'static str,
+    kind: Kind,
+    class: Class,
+    field: FieldType,
+    values: &[&str],
+) -> Edge {
     let values = values.iter().map(|value| (*value).to_owned()).collect();
     Edge { declared, base: declared, kind, class, field, values }
 }
@@ -195,7 +201,11 @@ fn moments() -> Vec<Edge> {
         "0001-12-31 BC",
         "0001-01-01",
         "9999-12-31",
+        "4713-01-01 BC",
+        "294276-12-31",
+        "294277-06-01",
         "5874897-12-31",
+        "2024-08-17",
         "2024-02-29",
         "2026-01-01",
     ];
@@ -203,6 +213,9 @@ fn moments() -> Vec<Edge> {
         "-infinity",
         "infinity",
         "4714-11-24 00:00:00 BC",
+        "4713-01-01 00:00:00 BC",
+        "0001-12-31 23:59:59.999999 BC",
+        "2024-08-17 23:30:00",
         "0001-01-01 00:00:00",
         "9999-12-31 23:59:59.999999",
         "294276-12-31 23:59:59.999999",

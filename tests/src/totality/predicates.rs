@@ -1,6 +1,8 @@
 //! Every form of predicate over a column, and what it says of a row.
 
-use access::{Comparison, Field, Operand, Predicate, Value};
+use std::sync::Arc;
+
+use access::{Comparison, Field, Lookup, Operand, Predicate, RelationName, Value};
 
 use super::edges::Edge;
 use super::everything;
@@ -65,6 +67,50 @@ pub(super) fn forms(edge: &Edge) -> Vec<Predicate> {
     forms
 }
 
+/// The field looked up in the other column of its own table, listed and hashed, of all rows and of those with something
+/// in the first one.
+pub(super) fn lookups(at: usize, edge: &Edge) -> Vec<Predicate> {
+    if !edge.class.compares() {
+        return Vec::new();
+    }
+    let field = |name: &str| Field { name: name.into(), ty: edge.field.clone() };
+    let present = || Predicate::Not(Box::new(Predicate::IsNull(field("w"))));
+    let mut forms = Vec::new();
+    for many in [false, true] {
+        for rows in [None, Some(present()), Some(Predicate::Known(Some(false)))] {
+            let relation = RelationName::new("edge", format!("t{at}"));
+            let lookup = Lookup { name: "l".into(), relation, rows, take: field("w"), many };
+            let asked = Predicate::InLookup(field("v"), Arc::new(lookup));
+            let negated = Predicate::Not(Box::new(asked.clone()));
+            forms.push(Predicate::Or(vec![negated.clone(), Predicate::IsNull(field("w"))]));
+            forms.extend([asked, negated]);
+        }
+    }
+    forms
+}
+
+fn in_lookup(lookup: &Lookup, value: Option<String>, edge: &Edge) -> Option<bool> {
+    let meant = |text: &&Option<String>| match &lookup.rows {
+        None => true,
+        Some(Predicate::Known(truth)) => *truth == Some(true),
+        Some(_) => text.is_some(),
+    };
+    // The second column holds what the first one does, NULL and the first value once more.
+    let (null, first) = (None, edge.values.first().cloned());
+    let texts: Vec<Option<String>> = edge.values.iter().cloned().map(Some).chain([null, first]).collect();
+    let taken: Vec<Option<&str>> = texts.iter().filter(meant).map(Option::as_deref).collect();
+    if taken.is_empty() {
+        return Some(false);
+    }
+    let value = value?;
+    let padded = matches!(edge.kind, Kind::Char(_));
+    let found = taken.iter().flatten().any(|taken| {
+        let taken = if padded { taken.trim_end_matches(' ') } else { taken };
+        edge.class.order(taken, &value).is_eq()
+    });
+    if found || !taken.contains(&None) { Some(found) } else { None }
+}
+
 /// Texts and truth values have no order in a policy.
 fn fits(comparison: Comparison, class: Class) -> bool {
     let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
@@ -125,6 +171,7 @@ pub(super) fn holds(
             Some(values.iter().any(|value| edge.class.order(&text, &written(value)).is_eq()))
         }
         Predicate::StartsWith(field, prefix) => Some(cell(field)?.starts_with(&**prefix)),
+        Predicate::InLookup(field, lookup) => in_lookup(lookup, cell(field), edge),
         Predicate::HasAny(field, values) => {
             let array = cell(field)?;
             Some(values.iter().any(|value| elements(&array).contains(&Some(written(value)))))

@@ -96,6 +96,20 @@ impl Shop {
         cells.remove(0).unwrap()
     }
 
+    /// Values of a type by their texts, as the server sends them.
+    pub(super) async fn typed(&mut self, ty: &str, texts: &[Option<String>]) -> Vec<Bytes> {
+        let mut cells = Vec::with_capacity(texts.len());
+        for text in texts {
+            let Some(text) = text else {
+                cells.push(None);
+                continue;
+            };
+            let asked = format!("select 0, '{}'::{ty}", text.replace('\'', "''"));
+            cells.extend(self.answer(&asked, "set timezone = 'UTC'", &asked).await.cells);
+        }
+        cells
+    }
+
     /// What is sent for `SELECT id, …` of a table, under a guard of these rows and this cell.
     pub(super) fn guarded(&self, at: usize, second: &str, rows: Option<Predicate>, cell: Cell) -> String {
         let column = |name: &str, cell| GuardedColumn { name: name.into(), cell };

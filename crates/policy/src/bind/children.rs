@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use access::{Action, Catalog, Entry, Field, FieldType, Predicate, RelationName, Value};
 
+use super::lookups::Lookups;
 use super::{Applies, Binder, Bound, Restrict};
 use crate::Diagnostic;
 use crate::expr::logic;
@@ -54,6 +55,7 @@ impl ChildRows {
 pub(super) fn bind(
     policy: &Policy,
     children: &[(&Block, &Arc<Catalog>)],
+    lookups: &Lookups,
     bound: &mut Bound,
     told: &mut Vec<Diagnostic>,
 ) {
@@ -69,7 +71,8 @@ pub(super) fn bind(
             bound.close(&catalog.store, name);
             continue;
         };
-        let mut binder = Binder { policy, block, catalog, columns: Vec::new(), untyped: false, told };
+        let mut binder =
+            Binder { policy, block, catalog, lookups, columns: Vec::new(), untyped: false, told };
         let lines = binder.child(entry, parent, descendants(catalog, name));
         let relations = bound.stores.entry(catalog.store.clone()).or_default();
         match (lines, relations.get_mut(&parent.name)) {
@@ -137,17 +140,19 @@ impl Binder<'_> {
         let mut agree = true;
         if let Some(line) = &self.block.more {
             agree = false;
-            self.told.push(line.place.error("`\"*\"` in the entry of a child: its columns are the parent's"));
+            self.told.push(
+                line.class.place.error("`\"*\"` in the entry of a child: its columns are the parent's"),
+            );
         }
         for (name, line) in &self.block.fields {
-            if parent.fields.get(name).is_some_and(|above| above.class == line.class) {
+            if parent.fields.get(name).is_some_and(|above| above.agrees(line)) {
                 continue;
             }
             agree = false;
             let message = format!("`{name}` has another class than in `{}`", parent.data);
             let help = "a child's columns are its parent's: give both the same class; those that only the child has \
                         are hidden";
-            self.told.push(line.place.error(message).help(help));
+            self.told.push(line.class.place.error(message).help(help));
         }
         agree
     }

@@ -10,6 +10,7 @@ impl Typed {
             Self::Always | Self::InNetworks(_) => false,
             Self::Or(arms) | Self::And(arms) => arms.iter().any(Self::reads_clock),
             Self::Not(inner) => inner.reads_clock(),
+            Self::InLookup(_, lookup) => lookup.rows.as_ref().is_some_and(Self::reads_clock),
             Self::Truth(operand) | Self::IsNull(operand) | Self::StartsWith(operand, _) => {
                 operand.reads_clock()
             }

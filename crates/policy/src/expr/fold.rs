@@ -1,12 +1,13 @@
 //! Typed tree, caller and request to a predicate: all that does not depend on the row is decided here.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use access::{Attribute, Caller, Comparison, Field, Predicate, Request, Value, ValueType};
+use access::{Attribute, Caller, Comparison, Field, Lookup, Predicate, Request, Value, ValueType};
 
 use super::logic;
 use super::tree::Part;
-use super::typed::{List, Operand, Typed};
+use super::typed::{List, Operand, Typed, TypedLookup};
 use crate::value;
 
 /// What a condition says of a row to this caller. An absent attribute is NULL, and no comparison with NULL is left.
@@ -37,6 +38,7 @@ pub(crate) fn fold(typed: &Typed, caller: &Caller, request: &Request) -> Predica
         Typed::InNetworks(networks) => {
             Predicate::Known(Some(networks.iter().any(|network| network.contains(request.ip))))
         }
+        Typed::InLookup(field, lookup) => in_lookup(field, lookup, caller, request),
     }
 }
 
@@ -51,6 +53,7 @@ pub(crate) fn truth(typed: &Typed, caller: &Caller, request: &Request) -> Option
         | Predicate::IsNull(_)
         | Predicate::StartsWith(..)
         | Predicate::HasAny(..)
+        | Predicate::InLookup(..)
         | Predicate::Not(_)
         | Predicate::And(_)
         | Predicate::Or(_) => None,
@@ -179,6 +182,18 @@ fn membership(left: Resolved<'_>, list: &List, caller: &Caller, request: &Reques
         Resolved::Field(_) if values.is_empty() => Predicate::Known(miss),
         Resolved::Field(field) => logic::or([Predicate::In(field.clone(), values), Predicate::Known(miss)]),
     }
+}
+
+/// The lookup with the rows that it means for this caller.
+fn in_lookup(field: &Field, lookup: &TypedLookup, caller: &Caller, request: &Request) -> Predicate {
+    let lookup = Lookup {
+        name: lookup.name.clone(),
+        relation: lookup.relation.clone(),
+        rows: lookup.rows.as_ref().map(|rows| fold(rows, caller, request)),
+        take: lookup.take.clone(),
+        many: lookup.many,
+    };
+    Predicate::InLookup(field.clone(), Arc::new(lookup))
 }
 
 fn same(left: &Value, right: &Value) -> bool {

@@ -1,6 +1,8 @@
 //! Three-valued logic over predicates: constants fold, nesting flattens.
 
-use access::Predicate;
+use std::sync::Arc;
+
+use access::{Lookup, Predicate};
 
 /// All of them.
 pub(crate) fn and(parts: impl IntoIterator<Item = Predicate>) -> Predicate {
@@ -23,6 +25,7 @@ pub(crate) fn not(part: Predicate) -> Predicate {
         | Predicate::IsNull(_)
         | Predicate::StartsWith(..)
         | Predicate::HasAny(..)
+        | Predicate::InLookup(..)
         | Predicate::And(_)
         | Predicate::Or(_) => Predicate::Not(Box::new(part)),
     }
@@ -44,6 +47,7 @@ fn gather(parts: impl IntoIterator<Item = Predicate>, neutral: bool) -> Predicat
             | Predicate::IsNull(_)
             | Predicate::StartsWith(..)
             | Predicate::HasAny(..)
+            | Predicate::InLookup(..)
             | Predicate::Not(_)
             | Predicate::And(_)
             | Predicate::Or(_) => keep(&mut kept, part),
@@ -77,6 +81,7 @@ fn settle(predicate: Predicate, unknown: bool) -> Predicate {
         Predicate::And(parts) => and(parts.into_iter().map(|part| settle(part, unknown))),
         Predicate::Or(parts) => or(parts.into_iter().map(|part| settle(part, unknown))),
         Predicate::Not(inner) => not(settle(*inner, !unknown)),
+        Predicate::InLookup(field, lookup) => in_lookup(field, &lookup, unknown),
         Predicate::Known(Some(_))
         | Predicate::Field(_)
         | Predicate::Compare(..)
@@ -84,6 +89,19 @@ fn settle(predicate: Predicate, unknown: bool) -> Predicate {
         | Predicate::IsNull(_)
         | Predicate::StartsWith(..)
         | Predicate::HasAny(..) => predicate,
+    }
+}
+
+/// A row of the lookup of which it is unknown whether it is meant, for an attribute is absent, counts against the caller
+/// too: it is not there where being there admits, and there where it does not. In nothing there is nothing, NULL neither.
+fn in_lookup(field: access::Field, lookup: &Lookup, unknown: bool) -> Predicate {
+    let rows = lookup.rows.clone().map(|rows| settle(rows, unknown));
+    match rows {
+        Some(Predicate::Known(Some(false))) => Predicate::Known(Some(false)),
+        rows => {
+            let rows = rows.filter(|rows| *rows != Predicate::Known(Some(true)));
+            Predicate::InLookup(field, Arc::new(Lookup { rows, ..lookup.clone() }))
+        }
     }
 }
 

@@ -15,8 +15,8 @@ pub(crate) use fold::{fold, truth};
 pub(crate) use parser::parse;
 pub(crate) use show::predicate as show;
 pub(crate) use tree::{Expr, ExprKind, TermKind, attributes};
-pub(crate) use typed::Typed;
-pub(crate) use typing::{FieldLookup, Scope, check};
+pub(crate) use typed::{Typed, TypedLookup};
+pub(crate) use typing::{FieldLookup, LookupFound, Scope, check};
 
 use crate::Span;
 

@@ -207,6 +207,11 @@ impl Parser<'_> {
         if self.eat_word("cidr") {
             return Ok(kind(left, Set::Cidr(self.networks()?)));
         }
+        let start = self.span();
+        if self.eat_word("lookup") {
+            let name = self.part_name("lookup")?;
+            return Ok(kind(left, Set::Lookup(name, self.since(start))));
+        }
         let set = self.term()?;
         match set.kind {
             TermKind::Caller(_) => Ok(kind(left, Set::Caller(set))),
@@ -215,9 +220,10 @@ impl Parser<'_> {
             | TermKind::Text(_)
             | TermKind::Number(_)
             | TermKind::Bool(_)
-            | TermKind::Null => {
-                Err(Problem::new(set.span, "a list in parentheses or a set of the caller is expected here"))
-            }
+            | TermKind::Null => Err(Problem::new(
+                set.span,
+                "a list in parentheses, a set of the caller or a lookup is expected here",
+            )),
         }
     }
 
@@ -265,7 +271,10 @@ impl Parser<'_> {
     fn named(&mut self, word: &str, start: Span) -> Result<Term, Problem> {
         let later = |what: &str| Problem::new(start, format!("{what} are not there in this version"));
         match word {
-            "lookup" => return Err(later("lookups")),
+            "lookup" => {
+                let problem = Problem::new(start, "a lookup stands behind `in`");
+                return Err(problem.help("write `id in lookup.assigned`"));
+            }
             "catalog" => return Err(later("catalogue conditions")),
             _ => self.at += 1,
         }

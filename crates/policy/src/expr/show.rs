@@ -22,6 +22,10 @@ fn write(predicate: &Predicate, inside: bool) -> String {
             format!("{} like {}", quote(&field.name), text(&format!("{prefix}%")))
         }
         Predicate::HasAny(field, values) => format!("{} has any ({})", quote(&field.name), list(values)),
+        Predicate::InLookup(field, lookup) => {
+            let rows = lookup.rows.as_ref().map(|rows| format!(" ({})", write(rows, false)));
+            format!("{} in lookup.{}{}", quote(&field.name), lookup.name, rows.unwrap_or_default())
+        }
         Predicate::Not(inner) => format!("not ({})", write(inner, false)),
         Predicate::And(parts) => joined(parts, " and ", inside),
         Predicate::Or(parts) => joined(parts, " or ", inside),

@@ -60,6 +60,7 @@ pub(crate) enum Set {
     List(Vec<Term>),
     Caller(Term),
     Cidr(Vec<(String, Span)>),
+    Lookup(String, Span),
 }
 
 impl Term {
@@ -99,7 +100,7 @@ pub(crate) fn attributes(expr: &Expr) -> Vec<(&str, Span)> {
                 let items = match set {
                     Set::List(items) => items.as_slice(),
                     Set::Caller(set) => std::slice::from_ref(set),
-                    Set::Cidr(_) => &[],
+                    Set::Cidr(_) | Set::Lookup(..) => &[],
                 };
                 std::iter::once(term).chain(items).collect()
             }

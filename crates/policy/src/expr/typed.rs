@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Comparison, Field, FieldType, Value, ValueType};
+use access::{Comparison, Field, FieldType, RelationName, Value, ValueType};
 
 use super::network::Network;
 use super::tree::Part;
@@ -22,6 +22,17 @@ pub(crate) enum Typed {
     IsNull(Operand),
     StartsWith(Operand, Arc<str>),
     InNetworks(Vec<Network>),
+    InLookup(Field, Arc<TypedLookup>),
+}
+
+/// A mapping table, bound to the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TypedLookup {
+    pub(crate) name: Arc<str>,
+    pub(crate) relation: RelationName,
+    pub(crate) rows: Option<Typed>,
+    pub(crate) take: Field,
+    pub(crate) many: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

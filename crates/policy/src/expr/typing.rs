@@ -7,7 +7,7 @@ use access::{Comparison, Field, FieldType, Value, ValueType};
 use super::Problem;
 use super::network;
 use super::tree::{Expr, ExprKind, Part, Set, Term, TermKind};
-use super::typed::{Common, List, Operand, Typed};
+use super::typed::{Common, List, Operand, Typed, TypedLookup};
 use crate::schema::{Schema, Slot};
 use crate::{Span, value};
 
@@ -16,6 +16,20 @@ pub(crate) struct Scope<'a> {
     pub(crate) schema: &'a Schema,
     /// The fields of the row; none where there is no row.
     pub(crate) fields: Option<&'a dyn Fn(&str) -> FieldLookup>,
+    /// The mapping tables; none where no row is asked for.
+    pub(crate) lookups: Option<&'a dyn Fn(&str) -> LookupFound>,
+}
+
+/// What is known of a mapping table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LookupFound {
+    Known(Arc<TypedLookup>),
+    /// It is declared: the text alone does not say more.
+    Unknown,
+    /// It cannot be asked here, and why.
+    Unusable(String),
+    /// It is not declared; these are.
+    Missing(Vec<Arc<str>>),
 }
 
 /// What is known of a field.
@@ -129,6 +143,7 @@ impl Checker<'_> {
     fn membership(&mut self, term: &Term, set: &Set) -> Option<Typed> {
         match set {
             Set::Cidr(networks) => self.networks(term, networks),
+            Set::Lookup(name, span) => self.in_lookup(term, name, *span),
             Set::List(items) => {
                 let terms: Vec<&Term> = std::iter::once(term).chain(items).collect();
                 let (_, operands) = self.operands(&terms)?;
@@ -151,6 +166,9 @@ impl Checker<'_> {
         let (left, element) = self.array(term)?;
         let list = match set {
             Set::Cidr(_) => return self.wrong(Problem::new(term.span, "`cidr` stands behind `in`")),
+            Set::Lookup(_, span) => {
+                return self.wrong(Problem::new(*span, "a lookup stands behind `in`"));
+            }
             Set::List(items) => {
                 self.no_fields(items)?;
                 let operands: Vec<_> = items.iter().map(|item| self.operand(item, &element)).collect();
@@ -237,6 +255,39 @@ impl Checker<'_> {
             })
             .collect();
         read.into_iter().collect::<Option<_>>().map(Typed::InNetworks)
+    }
+
+    fn in_lookup(&mut self, term: &Term, name: &str, span: Span) -> Option<Typed> {
+        let Some(lookups) = self.scope.lookups else {
+            let problem = Problem::new(span, "there are no lookups here");
+            return self.wrong(problem.help("a lookup is asked of a row, in `rows` of a rule"));
+        };
+        let lookup = match lookups(name) {
+            LookupFound::Known(lookup) => Some(lookup),
+            LookupFound::Unknown => None,
+            LookupFound::Unusable(why) => return self.wrong(Problem::new(span, why)),
+            LookupFound::Missing(others) => {
+                let problem = Problem::new(span, format!("unknown lookup `{name}`"));
+                let problem = problem.help("declare it under `lookups:`");
+                return self.wrong(problem.suggest(name, others.iter().map(|name| &**name)));
+            }
+        };
+        if !matches!(term.kind, TermKind::Field(_)) {
+            let problem = Problem::new(term.span, "only a field is looked up");
+            return self
+                .wrong(problem.help("a value of the caller is compared in the `where` of the lookup"));
+        }
+        match (self.type_of(term)?, lookup) {
+            (Type::Field(ty), Some(lookup)) if !look_up(&ty, &lookup.take.ty) => {
+                let message =
+                    format!("a field of type {ty} is not looked up in one of type {}", lookup.take.ty);
+                self.wrong(Problem::new(term.span, message))
+            }
+            (Type::Field(ty), Some(lookup)) => {
+                Some(Typed::InLookup(Field { name: term.name().into(), ty }, lookup))
+            }
+            _ => Some(Typed::Truth(unknown(term))),
+        }
     }
 
     fn no_fields(&mut self, items: &[Term]) -> Option<()> {
@@ -475,4 +526,12 @@ impl Checker<'_> {
 
 fn unknown(term: &Term) -> Operand {
     Operand::Field(Field { name: term.name().into(), ty: FieldType::Other("unknown".into()) })
+}
+
+/// Whether values of both types compare without a cast that can fail.
+fn look_up(field: &FieldType, take: &FieldType) -> bool {
+    use FieldType::{Float, Int, Numeric};
+    let compares = |ty| value::value_type(ty).is_some();
+    let numbers = matches!((field, take), (Int, Numeric | Float) | (Numeric | Float, Int));
+    compares(field) && compares(take) && (field == take || numbers)
 }

@@ -59,7 +59,7 @@ impl Policy {
     /// No field has such a class, or the purpose is not one that callers can have.
     pub fn hash_key(&self, class: &str, purpose: Option<&str>) -> Result<HashKey, String> {
         let classes =
-            self.blocks.iter().flat_map(|block| block.fields.values()).map(|line| line.class.as_str());
+            self.blocks.iter().flat_map(|block| block.fields.values()).map(|line| line.class.name.as_str());
         if !classes.clone().any(|known| root(known) == root(class)) {
             let near = did_you_mean(class, classes).map(|near| format!("; did you mean `{near}`?"));
             return Err(format!("no field has the class `{class}`{}", near.unwrap_or_default()));
@@ -112,7 +112,11 @@ impl Written {
     fn makes_hashes(&self) -> bool {
         match self {
             Self::Hash => true,
+            Self::Json(document) => document.0.values().any(Self::makes_hashes),
+            Self::Array(element) => element.makes_hashes(),
             Self::Clear
+            | Self::DateTrunc(_)
+            | Self::Bucket(_)
             | Self::Shape
             | Self::Partial { .. }
             | Self::Email { .. }

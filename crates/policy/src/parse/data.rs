@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::masks::PATHS_MAX;
 use super::{Draft, Reader};
 use crate::document::{Kind, Node, Scalar};
+use crate::mask::Path;
 use crate::name;
-use crate::policy::{Block, FieldLine};
+use crate::policy::{Block, ClassLine, FieldLine};
 
 impl Reader<'_> {
     pub(super) fn data(&mut self, value: &Node, draft: &mut Draft) {
@@ -31,10 +33,11 @@ impl Reader<'_> {
     }
 
     fn field(&mut self, key: &Scalar, value: &Node, block: &mut Block) {
-        let Some(class) = self.field_class(value) else { return };
-        let place = self.place(class.span);
-        let line = FieldLine { place, class: class.text.clone() };
+        let Some(line) = self.field_line(value) else { return };
         if key.text == "*" {
+            if !line.paths.is_empty() {
+                self.plain_error(value.span, "paths are of one field: write a line for it");
+            }
             block.more = Some(line);
             return;
         }
@@ -55,38 +58,51 @@ impl Reader<'_> {
         }
     }
 
-    /// `class`, or `{as: class}`.
-    fn field_class<'n>(&mut self, value: &'n Node) -> Option<&'n Scalar> {
-        let class = match &value.kind {
-            Kind::Mapping(entries) => {
-                let mut class = None;
-                for (key, value) in entries {
-                    match key.text.as_str() {
-                        "as" => class = self.text(value, "a class"),
-                        "json" => self.later(key.span, "json"),
-                        "type" => {
-                            let help = "the catalogue knows the type of a column";
-                            self.error(
-                                key.span,
-                                "only a field of a Qdrant collection has its type here",
-                                help,
-                            );
-                        }
-                        _ => self.unknown_key(key, "a field", &["as"]),
-                    }
-                }
-                if class.is_none() {
-                    self.error(
-                        value.span,
-                        "a field needs a class",
-                        "write `{as: class}`, or the class alone",
-                    );
-                }
-                class?
-            }
-            Kind::Scalar(_) | Kind::Sequence(_) => self.text(value, "a field's class")?,
+    /// `class`, or `{as: class, json: {path: class}}`.
+    fn field_line(&mut self, value: &Node) -> Option<FieldLine> {
+        let Kind::Mapping(entries) = &value.kind else {
+            let class = self.class(value, "a field's class")?;
+            return Some(FieldLine { class, paths: BTreeMap::new() });
         };
-        self.class_name(class).then_some(class)
+        let (mut class, mut paths) = (None, BTreeMap::new());
+        for (key, value) in entries {
+            match key.text.as_str() {
+                "as" => class = Some(self.class(value, "a class")),
+                "json" => paths = self.path_classes(value),
+                "type" => {
+                    let help = "the catalogue knows the type of a column";
+                    self.error(key.span, "only a field of a Qdrant collection has its type here", help);
+                }
+                _ => self.unknown_key(key, "a field", &["as", "json"]),
+            }
+        }
+        if class.is_none() {
+            self.error(value.span, "a field needs a class", "write `{as: class}`, or the class alone");
+        }
+        Some(FieldLine { class: class??, paths })
+    }
+
+    /// Paths inside a document, each with a class of its own.
+    fn path_classes(&mut self, value: &Node) -> BTreeMap<Path, ClassLine> {
+        let mut paths = BTreeMap::new();
+        let entries = self.mapping(value, "`json`").unwrap_or_default();
+        for (key, value) in entries {
+            let (path, class) = (self.path(key), self.class(value, "the class of a path"));
+            let (Some(path), Some(class)) = (path, class) else { continue };
+            if paths.insert(path, class).is_some() {
+                self.plain_error(key.span, format!("`{}` stands twice", key.text));
+            }
+        }
+        if entries.is_empty() || entries.len() > PATHS_MAX {
+            self.plain_error(value.span, format!("`json` names 1 to {PATHS_MAX} paths"));
+        }
+        paths
+    }
+
+    fn class(&mut self, value: &Node, what: &str) -> Option<ClassLine> {
+        let class = self.text(value, what)?;
+        let line = ClassLine { place: self.place(class.span), name: class.text.clone() };
+        self.class_name(class).then_some(line)
     }
 
     /// Whether this is a class: words with dots between.

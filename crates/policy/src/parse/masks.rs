@@ -1,14 +1,20 @@
 //! Masks: the `masks` block, and what stands on the right side of its lines and of `show`.
 
+use access::DateUnit;
+
 use super::{Draft, Reader};
 use crate::document::{Kind, Node, Scalar};
-use crate::mask::{KEPT_MAX, Written};
+use crate::mask::{self, Bucket, KEPT_MAX, Number, Written, WrittenDocument};
 use crate::policy::{BUILT_IN, MaskLine};
 
 const WORDS: [&str; 6] = ["clear", "shape", "email", "hash", "nullify", "hide"];
-const MAPPINGS: [&str; 5] = ["partial", "first", "last", "email", "constant"];
+const MAPPINGS: [&str; 9] =
+    ["json", "array", "date_trunc", "bucket", "partial", "first", "last", "email", "constant"];
+const UNITS: [DateUnit; 4] = [DateUnit::Day, DateUnit::Month, DateUnit::Quarter, DateUnit::Year];
+/// How many paths a mask of documents may name.
+pub(super) const PATHS_MAX: usize = 100;
 /// Masks of the language that come later.
-const LATER: [&str; 8] = ["withheld", "json", "array", "date_trunc", "bucket", "tokenize", "noise", "regex"];
+const LATER: [&str; 4] = ["withheld", "tokenize", "noise", "regex"];
 
 impl Reader<'_> {
     pub(super) fn masks(&mut self, value: &Node, draft: &mut Draft) {
@@ -85,6 +91,10 @@ impl Reader<'_> {
                 Some(Written::Email { domain_only: true })
             }
             "constant" => self.constant(value),
+            "date_trunc" => self.date_unit(value).map(Written::DateTrunc),
+            "bucket" => self.bucket(value).map(Written::Bucket),
+            "json" => self.document_mask(value),
+            "array" => self.mask(value).map(|element| Written::Array(Box::new(element))),
             _ => self.unknown_mask(key, &MAPPINGS),
         }
     }
@@ -96,7 +106,8 @@ impl Reader<'_> {
         }
         let error = self.source.error(word.span, format!("unknown mask `{}`", word.text));
         let error = error.help(format!(
-            "there are: {}, {{first: 2}}, {{last: 4}}, {{partial: …}}, {{email: domain}}, {{constant: …}}",
+            "there are: {}, {{first: 2}}, {{last: 4}}, {{partial: …}}, {{email: domain}}, {{date_trunc: month}}, \
+             {{bucket: …}}, {{json: …}}, {{array: …}}, {{constant: …}}",
             WORDS.join(", ")
         ));
         self.errors.push(error.suggest(&word.text, known.iter().copied()));
@@ -114,6 +125,87 @@ impl Reader<'_> {
             }
         }
         Some(Written::Partial { first: first?, last: last?, fill: fill? })
+    }
+
+    fn date_unit(&mut self, value: &Node) -> Option<DateUnit> {
+        let word = self.text(value, "`date_trunc`")?;
+        let unit = UNITS.into_iter().find(|unit| unit.word() == word.text);
+        if unit.is_none() {
+            let error = self.source.error(word.span, format!("`{}` is no unit of `date_trunc`", word.text));
+            let units = UNITS.map(DateUnit::word);
+            let error = error.help(format!("there are: {}", units.join(", ")));
+            self.errors.push(error.suggest(&word.text, units));
+        }
+        unit
+    }
+
+    fn bucket(&mut self, value: &Node) -> Option<Bucket> {
+        const KEYS: [&str; 3] = ["width", "low", "high"];
+        let (mut width, mut low, mut high) = (None, None, None);
+        for (key, value) in self.mapping(value, "`bucket`")? {
+            match key.text.as_str() {
+                "width" => width = Some(self.bucket_number(value)),
+                "low" => low = Some(self.bucket_number(value)),
+                "high" => high = Some(self.bucket_number(value)),
+                _ => self.unknown_key(key, "`bucket`", &KEYS),
+            }
+        }
+        let (Some(width), Some(low), Some(high)) = (width, low, high) else {
+            let help = "the bucket of a value is the multiple of `width` at or below it, between the ends";
+            self.error(value.span, "`bucket` has a `width`, a `low` and a `high`", help);
+            return None;
+        };
+        match Bucket::new(width?, low?, high?) {
+            Ok(bucket) => Some(bucket),
+            Err(why) => {
+                self.plain_error(value.span, why);
+                None
+            }
+        }
+    }
+
+    fn bucket_number(&mut self, value: &Node) -> Option<Number> {
+        let word = self.text(value, "a number of a bucket")?;
+        let number = Number::read(&word.text);
+        if number.is_none() {
+            let message = format!("`{}` is no number of a bucket", word.text);
+            self.error(word.span, message, "at most 19 digits before the point and 15 behind it: `-12.50`");
+        }
+        number
+    }
+
+    fn document_mask(&mut self, value: &Node) -> Option<Written> {
+        let entries = self.mapping(value, "`json`")?;
+        let mut paths = WrittenDocument::default();
+        let mut whole = true;
+        for (key, value) in entries {
+            let (path, mask) = (self.path(key), self.mask(value));
+            let (Some(path), Some(mask)) = (path, mask) else {
+                whole = false;
+                continue;
+            };
+            if let Err(why) = mask::inside(&mask) {
+                self.plain_error(value.span, why);
+            }
+            if paths.0.insert(path, mask).is_some() {
+                self.plain_error(key.span, format!("`{}` stands twice", key.text));
+            }
+        }
+        if entries.is_empty() || entries.len() > PATHS_MAX {
+            self.plain_error(value.span, format!("`json` names 1 to {PATHS_MAX} paths"));
+        }
+        whole.then_some(Written::Json(paths))
+    }
+
+    /// A path inside a document.
+    pub(super) fn path(&mut self, key: &Scalar) -> Option<mask::Path> {
+        match mask::path(&key.text) {
+            Ok(path) => Some(path),
+            Err(why) => {
+                self.error(key.span, format!("`{}` is not a path inside a document", key.text), why);
+                None
+            }
+        }
     }
 
     fn kept(&mut self, value: &Node) -> Option<u32> {

@@ -2,6 +2,8 @@
 
 mod caller;
 mod data;
+mod lock;
+mod lookups;
 mod masks;
 mod policy_tests;
 mod rules;
@@ -14,7 +16,7 @@ use crate::check;
 use crate::document::{self, Kind, Node, Scalar};
 use crate::error::Place;
 use crate::expr;
-use crate::policy::{Block, Expression, Masks, Policy, PolicyTest, Rule};
+use crate::policy::{Block, Expression, Lookup, Masks, Policy, PolicyTest, Rule};
 use crate::schema::Schema;
 use crate::{Diagnostic, Source, Span};
 
@@ -32,6 +34,9 @@ pub fn parse(sources: &[Source]) -> Result<Policy, Vec<Diagnostic>> {
         let (root, found) = document::read_on(source);
         errors.extend(found);
         match root {
+            Some(root) if lock::is_lock(&source.path) => {
+                Reader { source, errors: &mut errors }.lock(&root, &mut draft);
+            }
             Some(root) => Reader { source, errors: &mut errors }.file(&root, &mut draft),
             None => unread = true,
         }
@@ -42,6 +47,7 @@ pub fn parse(sources: &[Source]) -> Result<Policy, Vec<Diagnostic>> {
     }
     // What an unread file declares would only be missed.
     if !unread {
+        lock::apply(&mut draft, &mut errors);
         check::check(&draft, &mut errors);
         policy_tests::check(&mut draft, &mut errors);
     }
@@ -73,7 +79,12 @@ pub(crate) struct Draft {
     /// Whether something is wrong in the `caller` block, so that attributes may be missing.
     pub(crate) schema_is_incomplete: bool,
     pub(crate) blocks: Vec<Block>,
+    /// The fields that `"*"` stands for; none where there is no such file.
+    pub(crate) lock: Option<lock::Lock>,
     pub(crate) masks: Masks,
+    pub(crate) lookups: Vec<Lookup>,
+    /// Whether one of them could not be read, so that its name may be missing.
+    pub(crate) lookups_are_incomplete: bool,
     pub(crate) rules: Vec<Rule>,
     pub(crate) tests: Vec<PolicyTest>,
     /// Where each test and its values stand, for what is checked last.
@@ -86,13 +97,15 @@ impl Draft {
         rules.sort_by(|one, other| one.name.cmp(&other.name));
         let mut blocks = self.blocks;
         blocks.sort_by(|one, other| one.data.cmp(&other.data));
-        Policy { revision, schema: self.schema, blocks, masks: self.masks, rules, tests: self.tests }
+        let mut lookups = self.lookups;
+        lookups.sort_by(|one, other| one.name.cmp(&other.name));
+        let Self { schema, masks, tests, lock, .. } = self;
+        Policy { revision, schema, blocks, locked: lock.is_some(), masks, lookups, rules, tests }
     }
 }
 
 /// Keys that belong to the language and come later.
-const LATER: [&str; 9] =
-    ["lookups", "limits", "check", "set", "sql", "score", "unknown_keys", "hide_counters", "call"];
+const LATER: [&str; 8] = ["limits", "check", "set", "sql", "score", "unknown_keys", "hide_counters", "call"];
 
 /// One file at work.
 struct Reader<'a> {
@@ -103,7 +116,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn file(&mut self, root: &Node, draft: &mut Draft) {
         let Some(entries) = self.mapping(root, "a policy file") else { return };
-        let keys = ["veilgate", "caller", "data", "masks", "rules", "tests"];
+        let keys = ["veilgate", "caller", "data", "masks", "lookups", "rules", "tests"];
         let mut versioned = false;
         for (key, value) in entries {
             match key.text.as_str() {
@@ -114,6 +127,7 @@ impl Reader<'_> {
                 "caller" => self.caller(key, value, draft),
                 "data" => self.data(value, draft),
                 "masks" => self.masks(value, draft),
+                "lookups" => self.lookups(value, draft),
                 "rules" => self.rules(value, draft),
                 "tests" => self.tests(value, draft),
                 _ => self.unknown_key(key, "a policy file", &keys),

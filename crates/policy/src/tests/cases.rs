@@ -1,6 +1,6 @@
 //! `fixtures/policy/*.case`: a policy and callers, and what is decided, or what is wrong.
 //!
-//! Given are `policy` and `caller NAME` (`attribute: value, value`; `touch: read public.orders`; `hour: 9`; `ip: …`).
+//! Given are `policy`, perhaps `lock` (of fields), and `caller NAME` (`attribute: value, value`; `touch: read public.orders`; `hour: 9`; `ip: …`).
 //! Produced are `lints` (where there is such a section), `errors` (of the text), `told` (over the catalogue) and `decision NAME`. A policy without a `data` block
 //! stands beside `fixtures/policy/base.yaml`. With `VEILGATE_REWRITE=1` what is produced is written back.
 
@@ -46,6 +46,10 @@ fn run(text: &str, base: &str) -> String {
         sources.push(Source { path: "base.yaml".into(), text: base.to_owned() });
     }
     let mut got = format!("{head}--- policy\n{written}");
+    if let Some((_, lock)) = sections.iter().find(|(name, _)| *name == "lock") {
+        sources.push(Source { path: "fields.lock".into(), text: (*lock).to_owned() });
+        let _ = write!(got, "--- lock\n{lock}");
+    }
     let policy = match crate::parse(&sources) {
         Ok(policy) => policy,
         Err(errors) => {
@@ -55,6 +59,10 @@ fn run(text: &str, base: &str) -> String {
     };
     if sections.iter().any(|(name, _)| *name == "lints") {
         let _ = writeln!(got, "--- lints\n{}", drawn(&policy.lints()));
+    }
+    if sections.iter().any(|(name, _)| *name == "accepted") {
+        let lock = policy.lock(&[catalog()]).unwrap_or_else(|errors| drawn(&errors));
+        let _ = write!(got, "--- accepted\n{lock}");
     }
     let (bound, told) = policy.bind(&[catalog()]);
     if !told.is_empty() {

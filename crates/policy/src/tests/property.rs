@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use access::{
-    Attribute, Caller, Cell, Field, Guard, Identity, Mask, Operand, Predicate, RelationName, Request, Touch,
-    Value,
+    Attribute, Caller, Cell, Field, Guard, Identity, Lookup, Mask, Operand, Predicate, RelationName, Request,
+    Touch, Value,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -26,8 +26,14 @@ caller:
   roles: {type: [text], optional: true}
 data:
   pg://crm/public.customers:
-    {id: key, name: pii.name, region: open, email: pii.email, ssn: pii.ssn, salary: pii.pay, consent_training: open, notes: open}
+    {id: key, name: pii.name, region: open, email: pii.email, ssn: pii.ssn, salary: pii.pay, consent_training: open, notes: open,
+     attrs: {as: open, json: {$.a.b: pii.name, $.a.c: open, $.d: pii.pay}}, tags: open}
 masks: {pii.name: {first: 1}, pii.email: email, pii: nullify}
+lookups:
+  mine: {from: pg://crm/public.orders, where: \"status = caller.region\", take: customer_id}
+  levels: {from: pg://crm/public.orders, where: \"caller.level > 1 or amount > 10\", take: customer_id, expect: 5000}
+  none: {from: pg://crm/public.orders, where: \"status = 'none'\", take: customer_id}
+  all: {from: pg://crm/public.orders, take: customer_id}
 rules:
 ";
 const CONDITIONS: [&str; 9] = [
@@ -41,7 +47,7 @@ const CONDITIONS: [&str; 9] = [
     "caller.region in ('EU', 'US')",
     "caller.level is not null",
 ];
-const ROWS: [&str; 9] = [
+const ROWS: [&str; 14] = [
     "region = caller.region",
     "not (region = caller.region)",
     "consent_training",
@@ -51,6 +57,11 @@ const ROWS: [&str; 9] = [
     "region is not null and not consent_training",
     "notes like 'a%' and (id in (1, caller.level) or caller.region = 'EU')",
     "region in ('EU', 'US', caller.region)",
+    "id in lookup.mine",
+    "id not in lookup.mine",
+    "not (id in lookup.levels and consent_training)",
+    "id in lookup.all or id not in lookup.none",
+    "id in lookup.none or region is null",
 ];
 /// Keys whose fields are texts, so that every mask fits, and keys that cover other types too.
 const TEXT_KEYS: [&str; 6] = ["pii.ssn", "pii.name", "pii.email", ".ssn", ".notes", ".region"];
@@ -68,13 +79,32 @@ const MASKS: [&str; 10] = [
     "nullify",
     "hide",
 ];
-const FIELDS: [&str; 8] = ["id", "name", "region", "email", "ssn", "salary", "consent_training", "notes"];
+/// Masks of documents and of arrays, each for its own field.
+const PATH_LINES: [(&str, &str); 12] = [
+    (".attrs", "{json: {$.a: {last: 4}}}"),
+    (".attrs", "{json: {$.a: {first: 2}, $.b: hide}}"),
+    (".attrs", "{json: {$.a.b: hide, $.a.c: nullify}}"),
+    (".attrs", "{json: {$.a.b: {last: 2}, $.b: shape}}"),
+    (".attrs", "{json: {$.a: nullify}}"),
+    (".attrs", "{json: {$.d: {bucket: {width: 10, low: 0, high: 90}}}}"),
+    (".attrs", "{json: {$.d: {bucket: {width: 20, low: 0, high: 80}}, $.a.b: shape}}"),
+    (".attrs", "nullify"),
+    (".tags", "{array: {last: 4}}"),
+    (".tags", "{array: {first: 2}}"),
+    (".tags", "{array: {last: 2}}"),
+    (".tags", "{array: nullify}"),
+];
+const FIELDS: [&str; 10] =
+    ["id", "name", "region", "email", "ssn", "salary", "consent_training", "notes", "attrs", "tags"];
 
 fn rule(kind: &'static str) -> impl Strategy<Value = String> {
     // A cap that does not fit becomes `nullify`; an allow that does not fit would grant nothing.
     let wide = if kind == "allow" { select(&WIDE_MASKS[..]) } else { select(&MASKS[..]) };
-    let line =
-        prop_oneof![2 => (select(&TEXT_KEYS[..]), select(&MASKS[..])), 1 => (select(&WIDE_KEYS[..]), wide)];
+    let line = prop_oneof![
+        2 => (select(&TEXT_KEYS[..]), select(&MASKS[..])),
+        1 => (select(&WIDE_KEYS[..]), wide),
+        2 => select(&PATH_LINES[..]),
+    ];
     let show =
         proptest::collection::vec(line, 0..4).prop_map(|lines| lines.into_iter().collect::<BTreeMap<_, _>>());
     let anyone = if kind == "deny" { 0 } else { 2 };
@@ -159,6 +189,25 @@ fn truth(predicate: &Predicate, row: &Row) -> Option<bool> {
             of(field).map(|value| value.to_string().starts_with(&**prefix))
         }
         Predicate::HasAny(..) => panic!("no array in these rows"),
+        Predicate::InLookup(field, lookup) => {
+            let taken = mapped(lookup);
+            let value = of(field);
+            if taken.is_empty() {
+                return Some(false);
+            }
+            let found = taken.iter().flatten().any(|taken| Some(taken) == value.as_ref());
+            match (value, found) {
+                (None, _) => None,
+                (Some(_), true) => Some(true),
+                (Some(_), false) => {
+                    if taken.contains(&None) {
+                        None
+                    } else {
+                        Some(false)
+                    }
+                }
+            }
+        }
         Predicate::Not(inner) => truth(inner, row).map(|truth| !truth),
         Predicate::And(parts) => {
             let truths: Vec<_> = parts.iter().map(|part| truth(part, row)).collect();
@@ -175,6 +224,24 @@ fn truth(predicate: &Predicate, row: &Row) -> Option<bool> {
             if truths.contains(&None) { None } else { Some(false) }
         }
     }
+}
+
+/// The values that a lookup takes of `orders`, which always has these rows.
+fn mapped(lookup: &Lookup) -> Vec<Option<Value>> {
+    let text = |text: &str| Some(Value::Text(text.into()));
+    let amount = |text: &str| Some(Value::Numeric(text.into()));
+    let orders: [(_, _, Option<Value>); 4] = [
+        (Some(Value::Int(0)), text("EU"), amount("5")),
+        (Some(Value::Int(1)), text("US"), amount("20")),
+        (None, text("CH"), amount("20")),
+        (Some(Value::Int(2)), None, None),
+    ];
+    let row = |(customer, status, amount)| -> Row {
+        [("customer_id", customer), ("status", status), ("amount", amount)].into_iter().collect()
+    };
+    let rows = orders.into_iter().map(row);
+    let meant = rows.filter(|row| lookup.rows.as_ref().is_none_or(|rows| truth(rows, row) == Some(true)));
+    meant.map(|row| row["customer_id"].clone()).collect()
 }
 
 /// What a caller sees: for each visible row the mask of each field that exists.
@@ -286,7 +353,8 @@ impl World {
             let cell = |field: &usize| {
                 let caps = caps(*field).unwrap();
                 let shown = admitting.iter().filter_map(|allow| allow.shows[*field].as_ref());
-                let shown = shown.map(|shown| mask::capped(shown, &caps)).min_by(mask::order);
+                let shown = shown.map(|shown| mask::capped(shown, &caps));
+                let shown = shown.reduce(|one, other| mask::joined(&one, &other));
                 (relation.fields[*field].to_string(), shown.unwrap_or(Mask::Nullify))
             };
             rows.insert(number, fields.iter().map(cell).collect());
@@ -389,6 +457,9 @@ fn holds_a_constant(predicate: &Predicate, top: bool) -> bool {
         | Predicate::IsNull(_)
         | Predicate::StartsWith(..)
         | Predicate::HasAny(..) => false,
+        Predicate::InLookup(_, lookup) => {
+            lookup.rows.as_ref().is_some_and(|rows| holds_a_constant(rows, false))
+        }
     }
 }
 

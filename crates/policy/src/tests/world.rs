@@ -29,7 +29,8 @@ const RELATIONS: [(&str, &str); 6] = [
     (
         "public.customers",
         "id int4 not null, name text, region text, email text, ssn bpchar(11), salary numeric(10,2), \
-         consent_training bool, notes text, internal_label text, created_at timestamptz",
+         consent_training bool, notes text, internal_label text, created_at timestamptz, \
+         attrs jsonb, tags text[]",
     ),
     (
         "public.orders",

@@ -2,6 +2,7 @@
 
 use access::{Column, FieldType, Mask, Refusal};
 
+use super::scale::Steps;
 use super::types::written;
 use super::{Lower, Made, is_domain, unlowered};
 
@@ -13,9 +14,9 @@ pub(super) struct Subject<'m, 'c> {
 
 /// A text that a mask is made from, written as often as the mask needs it.
 pub(super) struct Text<'m> {
-    value: Made<'m>,
+    pub(super) value: Made<'m>,
     /// Whether its collation is none that pattern functions are known to bear.
-    collated: bool,
+    pub(super) collated: bool,
 }
 
 impl<'m> Lower<'m, '_> {
@@ -33,6 +34,12 @@ impl<'m> Lower<'m, '_> {
                 build.case(vec![(present, build.string(&written(value, ty)))], None)
             }
             Mask::Hash(key) => self.hash(subject, key)?,
+            Mask::Json(document) => self.document(subject, document)?,
+            Mask::Array(element) => self.array(subject, element)?,
+            Mask::DateTrunc(unit) => self.date_trunc(subject, *unit)?,
+            Mask::Bucket { width, low, high } => {
+                self.bucket_of_column(subject, &Steps { width, low, high })?
+            }
             Mask::Shape | Mask::Partial { .. } | Mask::Email { .. } => {
                 self.text_mask(&self.text_of(subject), mask)?
             }
@@ -42,14 +49,19 @@ impl<'m> Lower<'m, '_> {
     }
 
     /// A mask of texts over a text.
-    fn text_mask(&self, text: &Text<'m>, mask: &Mask) -> Result<Made<'m>, Refusal> {
+    pub(super) fn text_mask(&self, text: &Text<'m>, mask: &Mask) -> Result<Made<'m>, Refusal> {
         match mask {
             Mask::Partial { first, last, fill } => Ok(self.partial(text, *first, *last, *fill)),
             Mask::Email { domain_only } => Ok(self.email(text, *domain_only)),
             Mask::Shape => Ok(self.shape(text)),
-            Mask::Clear | Mask::Nullify | Mask::Constant(_) | Mask::Hash(_) => {
-                Err(unlowered("a mask of texts"))
-            }
+            Mask::Clear
+            | Mask::Json(_)
+            | Mask::Array(_)
+            | Mask::DateTrunc(_)
+            | Mask::Bucket { .. }
+            | Mask::Hash(_)
+            | Mask::Constant(_)
+            | Mask::Nullify => Err(unlowered("a mask of texts")),
         }
     }
 

@@ -8,19 +8,26 @@ use super::types::{TypeSpec, literal};
 use super::{Lower, Made, unlowered};
 
 impl<'m> Lower<'m, '_> {
+    /// A condition of which only *true* counts.
     pub(super) fn predicate(&self, predicate: &Predicate) -> Result<Made<'m>, Refusal> {
+        self.condition(predicate, true)
+    }
+
+    /// A condition, and whether it stands where it admits or, below a negation, where it does not.
+    fn condition(&self, predicate: &Predicate, admits: bool) -> Result<Made<'m>, Refusal> {
         let build = &self.build;
         Ok(match predicate {
             Predicate::Known(Some(truth)) => build.boolean(*truth),
             Predicate::Known(None) => build.cast(build.null(), "bool"),
             Predicate::Field(field) => build.column(&[&field.name]),
             Predicate::IsNull(field) => build.null_test(build.column(&[&field.name]), true),
-            Predicate::Not(inner) => build.negate(self.predicate(inner)?),
+            Predicate::Not(inner) => build.negate(self.condition(inner, !admits)?),
+            Predicate::InLookup(field, lookup) => self.in_lookup(field, lookup, admits)?,
             Predicate::And(parts) => {
-                self.all(parts)?.map_or_else(|| build.boolean(true), |parts| build.and(parts))
+                self.all(parts, admits)?.map_or_else(|| build.boolean(true), |parts| build.and(parts))
             }
             Predicate::Or(parts) => {
-                self.all(parts)?.map_or_else(|| build.boolean(false), |parts| build.or(parts))
+                self.all(parts, admits)?.map_or_else(|| build.boolean(false), |parts| build.or(parts))
             }
             Predicate::Compare(comparison, left, right) => self.compare(*comparison, left, right)?,
             Predicate::In(field, values) => {
@@ -38,8 +45,9 @@ impl<'m> Lower<'m, '_> {
         })
     }
 
-    fn all(&self, parts: &[Predicate]) -> Result<Option<Vec<Made<'m>>>, Refusal> {
-        let parts: Vec<_> = parts.iter().map(|part| self.predicate(part)).collect::<Result<_, _>>()?;
+    fn all(&self, parts: &[Predicate], admits: bool) -> Result<Option<Vec<Made<'m>>>, Refusal> {
+        let parts: Vec<_> =
+            parts.iter().map(|part| self.condition(part, admits)).collect::<Result<_, _>>()?;
         Ok((!parts.is_empty()).then_some(parts))
     }
 
@@ -86,11 +94,11 @@ impl<'m> Lower<'m, '_> {
         }
     }
 
-    fn collation(&self, field: &Field) -> u32 {
+    pub(super) fn collation(&self, field: &Field) -> u32 {
         self.relation.column(&field.name).map_or(0, |column| column.collation)
     }
 
-    fn nondeterministic(&self, field: &Field) -> bool {
+    pub(super) fn nondeterministic(&self, field: &Field) -> bool {
         self.catalog.collations.get(&self.collation(field)).is_some_and(|collation| !collation.deterministic)
     }
 
@@ -131,7 +139,7 @@ impl<'m> Lower<'m, '_> {
         Ok(literal(&self.build, value, ty))
     }
 
-    fn is_blank_padded(&self, field: &Field) -> bool {
+    pub(super) fn is_blank_padded(&self, field: &Field) -> bool {
         const BPCHAR: u32 = 1042;
         self.relation.column(&field.name).is_some_and(|column| column.base_oid == BPCHAR)
     }

@@ -18,12 +18,17 @@ use crate::{gateway, keys, output};
 #[command(
     after_help = "Examples:\n  veilgate check                            all that the configuration names\n  \
     veilgate check --offline                  without asking a store\n  \
+    veilgate check --accept                   writes down which fields a \"*\" stands for\n  \
     veilgate check --policy policies/demo     a policy alone, without a configuration"
 )]
 pub(crate) struct Check {
     /// Ask no store: what the text alone shows
     #[arg(long)]
     offline: bool,
+
+    /// Name in `fields.lock`, beside the policy, every field that a `"*"` stands for
+    #[arg(long, conflicts_with_all = ["offline", "policy"])]
+    accept: bool,
 
     /// Check the policy of this folder alone
     #[arg(long, value_name = "FOLDER")]
@@ -38,6 +43,9 @@ impl Check {
             return Ok(());
         }
         let config = config::load(config_file)?;
+        if self.accept {
+            accept(&config).await?;
+        }
         let (policy, callers) = both(&config)?;
         let mut found = Findings::default();
         found.callers(&policy, &callers);
@@ -50,6 +58,35 @@ impl Check {
         }
         found.conclude(&policy)
     }
+}
+
+/// Writes the lock of fields from the live catalogues, and says what is new in it and what has gone.
+async fn accept(config: &Config) -> Result<(), Error> {
+    let policy = gateway::unlocked_policy(&config.policy).map_err(Error::Diagnostics)?;
+    let mut found = Findings::default();
+    let catalogs = found.catalogs(config).await;
+    if found.errors > 0 {
+        return Err(Error::Message("a store does not answer: the lock of fields stays as it is".to_owned()));
+    }
+    let lock = policy.lock(&catalogs).map_err(Error::Diagnostics)?;
+    let path = config.policy.join(policy::LOCK);
+    let before = match std::fs::read_to_string(&path) {
+        Ok(before) => before,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Error::file(&path, error)),
+    };
+    if before != lock {
+        // Written beside and moved: a reload in between reads one or the other.
+        let new = config.policy.join(format!("{}.new", policy::LOCK));
+        std::fs::write(&new, &lock).map_err(|error| Error::file(&new, error))?;
+        std::fs::rename(&new, &path).map_err(|error| Error::file(&path, error))?;
+    }
+    output::line(format_args!(
+        "{}: {}",
+        path.display(),
+        if before == lock { "as before" } else { "written" }
+    ));
+    Ok(())
 }
 
 /// The policy and the callers, or all that is wrong with the text of either.
