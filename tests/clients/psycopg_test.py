@@ -64,3 +64,33 @@ with psycopg.connect() as connection:
         except psycopg.errors.UndefinedTable:
             pass
         assert connection.execute(ASKED).fetchall() == ANSWER
+
+# COPY, in text and in binary.
+with psycopg.connect(autocommit=True) as connection:
+    with connection.cursor().copy("copy customers (id, ssn) to stdout") as copy:
+        assert [row for row in copy.rows()] == [("1", "*******6789"), ("3", "*******4321")]
+    with connection.cursor().copy("copy (select id, ssn from customers order by id) to stdout (format binary)") as copy:
+        copy.set_types(["int4", "bpchar"])
+        assert [row for row in copy.rows()] == ANSWER
+    try:
+        with connection.cursor().copy("copy customers (internal_label) to stdout"):
+            raise AssertionError("a hidden column was copied")
+    except psycopg.errors.UndefinedColumn:
+        pass
+
+# Cursors of the server, with parameters, in both formats.
+with psycopg.connect() as connection:
+    for binary in (False, True):
+        with connection.cursor(f"of {binary}", binary=binary, scrollable=True) as cursor:
+            cursor.itersize = 1
+            cursor.execute("select id, ssn from customers where id >= %s order by id", (1,))
+            assert [column.name for column in cursor.description] == ["id", "ssn"]
+            assert list(cursor) == ANSWER
+            cursor.scroll(0, mode="absolute")
+            assert cursor.fetchone() == ANSWER[0]
+            assert cursor.fetchmany(5) == ANSWER[1:]
+    try:
+        connection.cursor("held", withhold=True).execute("select 1")
+        raise AssertionError("a cursor outlived its transaction")
+    except psycopg.errors.FeatureNotSupported:
+        pass

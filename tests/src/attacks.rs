@@ -77,6 +77,10 @@ async fn no_attack_works_in_the_extended_protocol_and_binary() {
 
 /// A description and the rows of one statement as bytes, or the whole error.
 async fn binary_answer(client: &Client, message: &str) -> Vec<u8> {
+    if message.starts_with("copy ") {
+        let copied = crate::cases::copied(client, message).await;
+        return copied.unwrap_or_else(|error| format!("{:?}\n", error.as_db_error()).into_bytes());
+    }
     let answered = async {
         let statement = client.prepare(message).await?;
         // Without the table's number, which differs between the two.

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use access::{Catalog, Refusal};
+use futures_util::StreamExt as _;
 use gate::{Gate, HashKeys, SqlDecision, SqlSession};
 use pg_proxy::upstream::UpstreamConfig;
 use testkit::case::{self, Case};
@@ -135,11 +136,26 @@ async fn run(store: &Database<'_>, texts: &[String]) -> Result<(), String> {
     client.batch_execute("set search_path to pg_catalog, pg_temp").await.unwrap();
     for text in texts {
         let prepared = client.prepare(text).await.map_err(|error| said(&error))?;
-        if prepared.params().is_empty() {
+        if text.starts_with("COPY ") {
+            copied(&client, text).await.map_err(|error| said(&error))?;
+        } else if text.starts_with("DECLARE ") && texts.len() == 1 {
+            let in_transaction = format!("begin; {text}; rollback");
+            client.batch_execute(&in_transaction).await.map_err(|error| said(&error))?;
+        } else if prepared.params().is_empty() {
             client.batch_execute(text).await.map_err(|error| said(&error))?;
         }
     }
     Ok(())
+}
+
+/// All that a COPY writes.
+pub(crate) async fn copied(client: &Client, text: &str) -> Result<Vec<u8>, tokio_postgres::Error> {
+    let mut rows = std::pin::pin!(client.copy_out(text).await?);
+    let mut all = Vec::new();
+    while let Some(piece) = rows.as_mut().next().await {
+        all.extend_from_slice(&piece?);
+    }
+    Ok(all)
 }
 
 fn said(error: &tokio_postgres::Error) -> String {

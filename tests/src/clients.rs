@@ -87,6 +87,18 @@ fn psql_works_as_ever() {
     let gset = run(&["-c", "select max(id) as last from customers \\gset", "-c", "\\echo :last"]);
     assert!(gset.status.success(), "{gset:?}");
 
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("copied");
+    let to_file =
+        format!("\\copy (select id, ssn from customers order by id) to '{}' csv header", file.display());
+    assert_eq!(stdout(&run(&["-c", &to_file])), "COPY 2\n");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "id,ssn\n1,*******6789\n3,*******4321\n");
+    let to_screen = run(&["-c", "\\copy customers (id, ssn) to stdout"]);
+    assert_eq!(stdout(&to_screen), "1\t*******6789\n3\t*******4321\n");
+    // A file a piece: psql declares a cursor and fetches.
+    let fetched = run(&["-v", "FETCH_COUNT=1", "-c", ASKED]);
+    assert_eq!(stdout(&fetched), "1|*******6789\n3|*******4321\n");
+
     let mut wrong = Command::new(&psql);
     let wrong =
         with_login(&mut wrong, gateway, "alice").env("PGPASSWORD", "wrong").args(["-c", "select 1"]).output();

@@ -29,6 +29,8 @@ mod safe_list;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod statements;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod totality;

@@ -54,6 +54,10 @@ pub enum RefusalKind {
     Purpose,
     /// A named prepared statement, portal or savepoint that does not exist or exists already.
     SessionName,
+    /// A cursor that is not open.
+    UnknownCursor,
+    /// A relation of a kind that the statement is not for.
+    WrongObject,
     /// The store or the gateway cannot serve now.
     Unavailable,
 }

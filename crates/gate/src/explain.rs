@@ -8,7 +8,7 @@ use sql::{Kind, Session, Statement};
 
 use crate::Gate;
 use crate::session::SqlSession;
-use crate::sql::Deciding;
+use crate::sql::{Deciding, State};
 
 /// One statement, explained.
 #[derive(Debug)]
@@ -29,18 +29,26 @@ impl Gate {
         let deciding = Deciding { snapshot: &snapshot, session, caller: &caller, request: session.request() };
         sql::on_stack(text.len(), || {
             let batch = sql::parse(text, &self.limits)?;
-            let mut path = session.search_path.clone();
-            let explain = |statement| deciding.explained(&statement, &mut path);
+            let mut state = State::new(session, &session.search_path);
+            let explain = |statement| deciding.explained(&statement, &mut state, &self.limits);
             batch.statements().map(explain).collect()
         })
     }
 }
 
 impl Deciding<'_> {
-    fn explained(&self, statement: &Statement<'_>, path: &mut Vec<Arc<str>>) -> Result<Explained, Refusal> {
-        let reads = matches!(statement.kind(), Kind::Select | Kind::Explain);
-        let explanation = if reads { Some(self.explanation(statement, path)?) } else { None };
-        let sent = self.statement(statement, &[], path);
+    fn explained(
+        &self,
+        statement: &Statement<'_>,
+        state: &mut State<'_>,
+        limits: &::sql::Limits,
+    ) -> Result<Explained, Refusal> {
+        let reads = matches!(
+            statement.kind(),
+            Kind::Select | Kind::Explain | Kind::Copy | Kind::CopyRelation | Kind::Declare | Kind::Prepare
+        );
+        let explanation = if reads { Some(self.explanation(statement, state.path())?) } else { None };
+        let sent = self.statement(statement, &[], state, limits);
         Ok(Explained {
             asked: statement.source().to_owned(),
             explanation,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | policy, identities and catalogues that hold together, behind one pointer | `snapshot.rs` |
 //! | a session and its caller | `session.rs` |
+//! | the names that it has given: prepared queries, cursors | `names.rs` |
 //! | a text's statements, decided | `sql.rs` |
 //! | a statement, permitted and recorded | `permit.rs` |
 //! | keys of the `hash` mask | `hash.rs` |
@@ -11,6 +12,7 @@
 
 mod explain;
 mod hash;
+mod names;
 mod permit;
 mod session;
 mod snapshot;
@@ -25,6 +27,7 @@ use policy::{Diagnostic, Policy};
 pub use audit::Phase;
 pub use explain::Explained;
 pub use hash::{DerivedKey, HashKeyError, HashKeys, SECRET_BYTES_MAX, SECRET_BYTES_MIN};
+pub use names::Names;
 pub use permit::{Outcome, SqlPermit};
 pub use session::{Identities, SqlSession};
 pub use sql::{Decided, SqlDecision};

@@ -106,6 +106,12 @@ impl Gate {
         Ok(sent(decision))
     }
 
+    /// Whether a cursor of the session still shows what it would show were it declared now. A refusal is recorded.
+    pub fn cursor_holds(&self, session: &SqlSession, name: &str) -> Result<(), Refusal> {
+        let held = self.check_cursor(session, name);
+        held.inspect_err(|refusal| self.refused(session, name, refusal))
+    }
+
     /// Whether a decision can be run without a look at the values of its parameters.
     fn without_values(
         &self,

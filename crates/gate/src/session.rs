@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use access::{Caller, Identity, Refusal, Request};
 
+use crate::names::Names;
 use crate::snapshot::Snapshot;
 
 /// All identities, by their names.
@@ -29,6 +30,8 @@ pub struct SqlSession {
     pub search_path: Vec<Arc<str>>,
     /// The path that it began with, and that RESET goes back to.
     pub start_path: Vec<Arc<str>>,
+    /// The names that it has given.
+    pub names: Names,
     /// The caller, with the generation of the policy that typed it.
     caller: Mutex<Option<(u64, Arc<Caller>)>>,
 }
@@ -45,7 +48,17 @@ impl SqlSession {
     ) -> Self {
         let search_path = Self::default_search_path();
         let start_path = search_path.clone();
-        Self { id, store, identity, purpose, ip, search_path, start_path, caller: Mutex::new(None) }
+        Self {
+            id,
+            store,
+            identity,
+            purpose,
+            ip,
+            search_path,
+            start_path,
+            names: Names::default(),
+            caller: Mutex::new(None),
+        }
     }
 
     /// The path of a session that has set none.

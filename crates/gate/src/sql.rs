@@ -1,12 +1,14 @@
 //! A text's statements, decided: read, guarded, rewritten, printed, verified. The only caller of `sql`'s stages.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use access::{Caller, Guards, Refusal, RefusalKind, RelationName, Request, Touch};
-use sql::{Effect, Hidden, Kind, Session, Statement};
+use sql::{Effect, Hidden, Kind, Query, Session, Statement};
 
 use crate::Gate;
 use crate::hash::DerivedKey;
+use crate::names::{Cursor, Names};
 use crate::session::SqlSession;
 use crate::snapshot::Snapshot;
 
@@ -54,6 +56,39 @@ pub struct Decided {
     /// What holds for its relations, to see whether time has changed it.
     guards: Guards,
     touches: Vec<Touch>,
+    /// Of a PREPARE, its query, decided as a statement of its own.
+    pub query: Option<Arc<SqlDecision>>,
+    /// Of a DECLARE, what the cursor is.
+    pub(crate) cursor: Option<Arc<Cursor>>,
+}
+
+/// What the statements of a text that stand before one have left to it.
+#[derive(Debug, Clone)]
+pub(crate) struct State<'s> {
+    /// The path that names are looked up on.
+    path: Vec<Arc<str>>,
+    /// The names of prepared queries and of cursors.
+    names: Cow<'s, Names>,
+}
+
+impl<'s> State<'s> {
+    /// What the session has left to the first.
+    pub(crate) fn new(session: &'s SqlSession, path: &[Arc<str>]) -> Self {
+        Self { path: path.to_vec(), names: Cow::Borrowed(&session.names) }
+    }
+
+    pub(crate) fn path(&self) -> &[Arc<str>] {
+        &self.path
+    }
+
+    fn follow(&mut self, decided: &Decided, session: &SqlSession) {
+        if let Some(next) = decided.effect.path(&session.start_path) {
+            self.path = next.to_vec();
+        }
+        if Names::follows(&decided.effect) {
+            self.names.to_mut().follow(decided);
+        }
+    }
 }
 
 impl Gate {
@@ -82,11 +117,20 @@ impl Gate {
         let snapshot = self.snapshot.load();
         let holds = decision.generation == snapshot.generation
             && *path == decision.search_path
+            && !decision.uses_names()
             && decision.holds_now(session, &snapshot)?;
         if holds {
             return Ok(Arc::clone(decision));
         }
         self.decide(session, &decision.asked, &decision.parameters, path)
+    }
+
+    pub(crate) fn check_cursor(&self, session: &SqlSession, name: &str) -> Result<(), Refusal> {
+        let snapshot = self.snapshot.load();
+        let caller = session.caller(&snapshot)?;
+        let deciding = Deciding { snapshot: &snapshot, session, caller: &caller, request: session.request() };
+        let cursor = session.names.cursor(name).ok_or_else(|| unknown_cursor(name))?;
+        deciding.check_cursor(name, cursor, &self.limits)
     }
 
     fn decide(
@@ -101,8 +145,8 @@ impl Gate {
         let deciding = Deciding { snapshot: &snapshot, session, caller: &caller, request: session.request() };
         let statements = sql::on_stack(text.len(), || {
             let batch = sql::parse(text, &self.limits)?;
-            let mut path = path.to_vec();
-            let decide = |statement| deciding.statement(&statement, parameters, &mut path);
+            let mut state = State::new(session, path);
+            let decide = |statement| deciding.statement(&statement, parameters, &mut state, &self.limits);
             batch.statements().map(decide).collect::<Result<Vec<_>, Refusal>>()
         })?;
         Ok(Arc::new(SqlDecision {
@@ -124,24 +168,143 @@ pub(crate) struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
-    /// One statement, from its tree to the text that is sent. `path` is what the statements before it have left.
+    /// One statement, from its tree to the text that is sent. `state` is what the statements before it have left.
     pub(crate) fn statement(
         &self,
         statement: &Statement<'_>,
         parameters: &[u32],
-        path: &mut Vec<Arc<str>>,
+        state: &mut State<'_>,
+        limits: &::sql::Limits,
     ) -> Result<Decided, Refusal> {
         let decided = match statement.kind() {
-            Kind::Select | Kind::Explain => self.guarded(statement, parameters, path)?,
+            Kind::Select | Kind::Explain | Kind::Copy | Kind::CopyRelation => {
+                self.guarded(statement, parameters, state.path())?
+            }
+            Kind::Declare => self.declared(statement, parameters, state.path())?,
+            Kind::Prepare => self.prepared(statement, state.path(), limits)?,
+            Kind::Execute => self.executed(statement, state, limits)?,
+            Kind::Fetch => self.fetched(statement, state, limits)?,
             Kind::Transaction | Kind::Set | Kind::Show | Kind::Session | Kind::Empty => {
-                let forwarded = sql::forward(statement, path)?;
-                Decided { tag: forwarded.tag, ..self.decided(statement, &forwarded.text) }
+                if let Some(name) = statement.cursor() {
+                    open_cursor(name, state)?;
+                }
+                self.forwarded(statement, state.path())?
             }
         };
-        if let Some(next) = decided.effect.path(&self.session.start_path) {
-            *path = next.to_vec();
-        }
+        state.follow(&decided, self.session);
         Ok(decided)
+    }
+
+    fn forwarded(&self, statement: &Statement<'_>, path: &[Arc<str>]) -> Result<Decided, Refusal> {
+        let forwarded = sql::forward(statement, path)?;
+        Ok(Decided { tag: forwarded.tag, ..self.decided(statement, &forwarded.text) })
+    }
+
+    /// A cursor is decided where it is declared, and remembers by what.
+    fn declared(
+        &self,
+        statement: &Statement<'_>,
+        parameters: &[u32],
+        path: &[Arc<str>],
+    ) -> Result<Decided, Refusal> {
+        let decided = self.guarded(statement, parameters, path)?;
+        let cursor = Cursor {
+            asked: Arc::clone(&decided.asked),
+            parameters: parameters.to_vec(),
+            path: path.to_vec(),
+            text: Arc::clone(&decided.text),
+            generation: self.snapshot.generation,
+            rules: decided.rules.clone(),
+        };
+        Ok(Decided { cursor: Some(Arc::new(cursor)), ..decided })
+    }
+
+    /// FETCH and MOVE. What a cursor shows was decided when it was declared: it is not read on where that would be
+    /// decided otherwise now.
+    fn fetched(
+        &self,
+        statement: &Statement<'_>,
+        state: &State<'_>,
+        limits: &::sql::Limits,
+    ) -> Result<Decided, Refusal> {
+        let name = statement.cursor().unwrap_or_default();
+        let cursor = open_cursor(name, state)?;
+        self.check_cursor(name, cursor, limits)?;
+        let decided = self.forwarded(statement, state.path())?;
+        // Its rows are computed now, and so are the errors that they make.
+        Ok(Decided { protected: true, rules: cursor.rules.clone(), ..decided })
+    }
+
+    pub(crate) fn check_cursor(
+        &self,
+        name: &str,
+        cursor: &Cursor,
+        limits: &::sql::Limits,
+    ) -> Result<(), Refusal> {
+        if cursor.generation == self.snapshot.generation && !self.snapshot.reads_clock {
+            return Ok(());
+        }
+        let text: Result<_, Refusal> = sql::on_stack(cursor.asked.len(), || {
+            let batch = sql::parse(&cursor.asked, limits)?;
+            let statement = batch.get(0).ok_or_else(|| unknown_cursor(name))?;
+            Ok(self.guarded(&statement, &cursor.parameters, &cursor.path)?.text)
+        });
+        if text.is_ok_and(|text| text == cursor.text) {
+            return Ok(());
+        }
+        let message = format!("cursor \"{name}\" was declared under rules that have changed");
+        Err(Refusal::new(RefusalKind::Unsupported, message).hint("declare it again"))
+    }
+
+    /// PREPARE: its query is decided now, and again whenever it runs.
+    fn prepared(
+        &self,
+        statement: &Statement<'_>,
+        path: &[Arc<str>],
+        limits: &::sql::Limits,
+    ) -> Result<Decided, Refusal> {
+        let catalog = self.snapshot.catalog(&self.session.store)?;
+        let names = Session { search_path: path, caller: &self.caller.id, parameters: &[] };
+        let Query { text, types } = sql::prepared_query(statement, catalog, names)?;
+        let batch = sql::parse(&text, limits)?;
+        // A place in the text of the query is none in the client's.
+        let decide = |inner: Statement<'_>| self.guarded(&inner, &types, path).map_err(without_place);
+        let statements = batch.statements().map(decide).collect::<Result<Vec<_>, _>>()?;
+        let (guards, touches, rules) = statements.first().map_or_else(Default::default, |only| {
+            (only.guards.clone(), only.touches.clone(), only.rules.clone())
+        });
+        let query = SqlDecision {
+            generation: self.snapshot.generation,
+            statements,
+            asked: text.into(),
+            parameters: types.into(),
+            search_path: path.to_vec(),
+        };
+        let decided = self.forwarded(statement, path)?;
+        Ok(Decided { query: Some(Arc::new(query)), guards, touches, rules, ..decided })
+    }
+
+    /// EXECUTE: the prepared query with its arguments, as if the client had sent that.
+    fn executed(
+        &self,
+        statement: &Statement<'_>,
+        state: &State<'_>,
+        limits: &::sql::Limits,
+    ) -> Result<Decided, Refusal> {
+        let name = sql::executes(statement).unwrap_or_default();
+        let query = state.names.prepared(name).ok_or_else(|| {
+            let message = format!("prepared statement \"{name}\" does not exist");
+            Refusal::new(RefusalKind::SessionName, message)
+        })?;
+        let catalog = self.snapshot.catalog(&self.session.store)?;
+        sql::on_stack(query.text.len() + statement.source().len(), || {
+            let batch = sql::execute(statement, query, catalog, limits)?;
+            let inner = batch.get(0).ok_or_else(|| {
+                Refusal::new(RefusalKind::Unsupported, "EXECUTE of an empty statement is not mediated")
+            })?;
+            let decided = self.guarded(&inner, &[], state.path()).map_err(without_place)?;
+            Ok(Decided { asked: statement.source().into(), kind: Kind::Execute, ..decided })
+        })
     }
 
     /// A statement that reads: the stages of a request, one after the other.
@@ -163,6 +326,7 @@ impl Deciding<'_> {
         }
         let touches = scope.touches(entry);
         let guards = snapshot.bound.guards(&session.store, caller, request, &touches)?;
+        scope.check_copied()?;
         let rewritten = sql::rewrite(&scope, &guards)?;
         let printed = sql::print(&rewritten)?;
         sql::verify(&printed, &guards, catalog)?;
@@ -207,8 +371,22 @@ impl Deciding<'_> {
             parameters: 0,
             guards: Guards::default(),
             touches: Vec::new(),
+            query: None,
+            cursor: None,
         }
     }
+}
+
+fn open_cursor<'a>(name: &str, state: &'a State<'_>) -> Result<&'a Cursor, Refusal> {
+    state.names.cursor(name).map(|cursor| &**cursor).ok_or_else(|| unknown_cursor(name))
+}
+
+fn unknown_cursor(name: &str) -> Refusal {
+    Refusal::new(RefusalKind::UnknownCursor, format!("cursor \"{name}\" does not exist"))
+}
+
+fn without_place(refusal: Refusal) -> Refusal {
+    Refusal { position: None, ..refusal }
 }
 
 impl SqlDecision {
@@ -216,6 +394,18 @@ impl SqlDecision {
     #[must_use]
     pub fn asked(&self) -> &str {
         &self.asked
+    }
+
+    /// Whether it depends on what names mean when it runs.
+    #[must_use]
+    pub fn uses_names(&self) -> bool {
+        self.statements.iter().any(|decided| decided.kind == Kind::Execute || decided.needs_cursor())
+    }
+
+    /// The text and the types of its parameters, for who executes it by its name.
+    #[must_use]
+    pub fn as_query(&self) -> Query {
+        Query { text: self.asked.to_string(), types: self.parameters.to_vec() }
     }
 
     /// Whether the same guards come out now: a policy may look at the clock.
@@ -248,11 +438,26 @@ impl Decided {
         self.parameters
     }
 
+    /// Of a PREPARE, what it keeps.
+    pub(crate) fn prepares(&self) -> Option<Arc<Query>> {
+        self.query.as_ref().map(|query| Arc::new(query.as_query()))
+    }
+
+    /// Whether a cursor has to be open for it.
+    fn needs_cursor(&self) -> bool {
+        self.kind == Kind::Fetch || matches!(self.effect, Effect::CloseCursor(Some(_)))
+    }
+
     /// The kind as records name it.
     pub(crate) fn kind_name(&self) -> &'static str {
         match self.kind {
             Kind::Select => "select",
             Kind::Explain => "explain",
+            Kind::Copy | Kind::CopyRelation => "copy",
+            Kind::Declare => "declare",
+            Kind::Fetch => "fetch",
+            Kind::Prepare => "prepare",
+            Kind::Execute => "execute",
             Kind::Transaction => "transaction",
             Kind::Set => "set",
             Kind::Show => "show",

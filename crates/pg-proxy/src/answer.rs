@@ -111,6 +111,8 @@ fn sqlstate_of(kind: RefusalKind) -> &'static str {
         RefusalKind::Unrecorded => "58030",
         RefusalKind::Login | RefusalKind::Purpose => "28000",
         RefusalKind::SessionName => "26000",
+        RefusalKind::UnknownCursor => "34000",
+        RefusalKind::WrongObject => "42809",
         RefusalKind::Unavailable => "57P03",
     }
 }
@@ -245,6 +247,7 @@ fn is_sqlstate(code: &str) -> bool {
 
 /// Texts of the server itself that hold nothing but themselves.
 const KEPT_ERRORS: &[&str] = &[
+    "DECLARE CURSOR can only be used in transaction blocks",
     "cached plan must not change result type",
     "canceling statement due to lock timeout",
     "canceling statement due to statement timeout",
@@ -254,6 +257,7 @@ const KEPT_ERRORS: &[&str] = &[
     "could not serialize access due to concurrent update",
     "could not serialize access due to read/write dependencies among transactions",
     "current transaction is aborted, commands ignored until end of transaction block",
+    "cursor can only scan forward",
     "the database system is in recovery mode",
     "the database system is shutting down",
     "the database system is starting up",
@@ -332,6 +336,7 @@ fn plain_text(sqlstate: &str) -> &'static str {
         "42846" => "cannot cast type",
         "42883" => "function or operator does not exist",
         "42P01" => "relation does not exist",
+        "42P03" => "cursor already exists",
         "42P18" => "could not determine the data type of a parameter",
         "53000" | "53100" | "53200" | "53300" | "53400" => "insufficient resources in the store",
         "54000" | "54001" | "54011" | "54023" => "program limit exceeded",

@@ -47,6 +47,7 @@ impl Session {
 
     /// Decides a text of one statement, or of none.
     async fn decide_one(&mut self, name: &str, text: &str, types: &[u32]) -> Result<Arc<SqlDecision>, Stop> {
+        self.tell_names(text);
         let refused = match self.proxy.gate.decide_sql(&self.sql, text, types) {
             Ok(decision) if decision.statements.len() <= 1 => {
                 match hidden::check_encoding(&self.pool.parameters(), &decision.statements) {
@@ -92,6 +93,9 @@ impl Session {
         };
         if self.portals.len() >= self.proxy.limits.statements_max {
             return Err(Answer::error("54000", "the session has too many portals").into());
+        }
+        if prepared.decision.uses_names() {
+            self.tell_names(prepared.decision.asked());
         }
         let permit = match prepared.decided() {
             // There is nothing in it to permit.
@@ -216,6 +220,9 @@ impl Session {
                 prepared
             }
             Target::Portal(name) => {
+                if self.portals.get(name).is_none() {
+                    return self.describe_cursor(name).await;
+                }
                 let portal = Arc::clone(self.portal(name)?);
                 front::describe(&mut self.held()?.out, target).map_err(|_| End::StoreGone)?;
                 Arc::clone(&portal.prepared)
@@ -225,17 +232,31 @@ impl Session {
         Ok(())
     }
 
+    /// A cursor of SQL is a portal of its name: psycopg asks for the columns of its cursors so.
+    async fn describe_cursor(&mut self, name: &str) -> Result<(), Stop> {
+        // Its DECLARE may be on its way.
+        self.settle_meaning().await?;
+        if self.link.is_none() || !self.sql.names.has_cursor(name) {
+            return Err(Answer::no_portal(name).into());
+        }
+        let held = self.proxy.gate.cursor_holds(&self.sql, name);
+        held.map_err(|refusal| Answer::refusal(&refusal, ""))?;
+        front::describe(&mut self.held()?.out, Target::Portal(name)).map_err(|_| End::StoreGone)?;
+        self.queue.push_back(Expected::DescribeCursor);
+        Ok(())
+    }
+
     /// Execute.
     pub(crate) async fn execute(&mut self, execute: Execute<'_>) -> Result<(), Stop> {
         let mut portal = Arc::clone(self.portal(execute.portal)?);
         if let Some(decided) = Arc::clone(&portal.prepared).decided()
-            && matches!(decided.effect, Effect::Deallocate(Some(_)) | Effect::DiscardAll)
+            && matches!(decided.effect, Effect::Deallocate(Some(_)) | Effect::Prepare(_) | Effect::DiscardAll)
         {
             self.settle_all().await?;
             // Its transaction may have ended meanwhile.
             portal = Arc::clone(self.portal(execute.portal)?);
             if !portal.is_done()
-                && let Some(answer) = self.impossible(&decided.effect)
+                && let Some(answer) = self.impossible(&decided.effect, &mut Vec::new())
             {
                 portal.finish(Some(answer.sqlstate));
                 return Err(answer.into());

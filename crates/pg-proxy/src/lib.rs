@@ -3,10 +3,11 @@
 //! | what | file |
 //! |---|---|
 //! | the listener, its limits, its end | `serve.rs` |
-//! | one client, from login to goodbye; how long it may wait | `session.rs`, `clock.rs` |
+//! | one client, from login to goodbye; how long it may wait | `open.rs`, `session.rs`, `client.rs`, `clock.rs` |
 //! | its queries, in the simple protocol and in the extended one | `simple.rs`, `extended.rs` |
 //! | keys of hashes, which it does not see | `hidden.rs` |
 //! | its prepared statements and portals, its settings | `statements.rs`, `settings.rs` |
+//! | names that it gives in SQL | `names.rs` |
 //! | bytes out and in, answers in their order | `relay.rs` |
 //! | refusals, and errors of the store made safe | `answer.rs` |
 //! | connections to the store | `pool.rs`, `upstream.rs` |
@@ -19,6 +20,7 @@ mod answer;
 pub mod back;
 pub mod cancel;
 pub mod catalog;
+mod client;
 mod clock;
 mod extended;
 mod fields;
@@ -26,6 +28,8 @@ pub mod frame;
 pub mod front;
 mod hidden;
 pub mod login;
+mod names;
+mod open;
 mod pool;
 mod relay;
 pub mod scram;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
-use gate::SqlPermit;
+use gate::{Decided, SqlPermit};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::answer::{self, Answer, Words};
@@ -14,7 +14,7 @@ use crate::back::{self, Plain, Status};
 use crate::frame::{Back, Frame};
 use crate::hidden;
 use crate::session::{End, Session};
-use crate::simple::Simple;
+use crate::simple::{Simple, is_copy, rows_copied};
 use crate::statements::{Key, Portal, Prepared, Replaced};
 
 /// What a buffer may keep once it is empty.
@@ -74,6 +74,8 @@ pub(crate) enum Expected {
     },
     /// The columns of a statement or portal.
     Describe(Arc<Prepared>),
+    /// The columns of a cursor that was declared in SQL.
+    DescribeCursor,
     /// A portal runs.
     Execute(Arc<Portal>),
     /// A portal is forgotten.
@@ -228,6 +230,15 @@ impl Session {
                 false
             }
             (Expected::Simple(Simple { by_parts: true, .. }), b'1' | b'2' | b'n') => false,
+            // COPY: how its rows are written, and their end.
+            (Expected::Simple(simple), b'H' | b'c') if simple.copies() => {
+                out.extend_from_slice(frame.bytes());
+                false
+            }
+            (Expected::Execute(portal), b'H' | b'c') if portal.decided().is_some_and(is_copy) => {
+                out.extend_from_slice(frame.bytes());
+                false
+            }
             (Expected::Simple(_), b'C' | b'I') => return self.completed_simple(frame),
             (Expected::Prepare { permit, .. }, b'1') => {
                 if let Some(permit) = permit.take() {
@@ -252,7 +263,16 @@ impl Session {
                 back::pass_row_description(out, frame).map_err(|_| End::StoreGone)?;
                 true
             }
-            (Expected::Bind { .. }, b'2') | (Expected::ClosePortal { .. }, b'3') => {
+            (Expected::DescribeCursor, b'T' | b'n') => {
+                back::pass_row_description(out, frame).map_err(|_| End::StoreGone)?;
+                true
+            }
+            (Expected::ClosePortal { name, .. }, b'3') => {
+                out.extend_from_slice(frame.bytes());
+                self.sql.names.close(name);
+                true
+            }
+            (Expected::Bind { .. }, b'2') => {
                 out.extend_from_slice(frame.bytes());
                 true
             }
@@ -387,6 +407,7 @@ impl Session {
             | Expected::Refused(_)
             | Expected::Columns(_)
             | Expected::Describe(_)
+            | Expected::DescribeCursor
             | Expected::Sync(_) => {}
         }
     }
@@ -404,33 +425,29 @@ impl Session {
     /// A portal has run to its end.
     fn completed_portal(&mut self, frame: &Frame) -> Result<(), End> {
         let Some(Expected::Execute(portal)) = self.queue.pop_front() else { return Err(End::StoreGone) };
+        if let Some(rows) = portal.decided().and_then(|decided| rows_copied(decided, frame)) {
+            portal.counted(rows);
+        }
         let first = portal.finish(None);
-        let Some(decided) = portal.decided() else {
-            self.client.out.extend_from_slice(frame.bytes());
-            return Ok(());
-        };
-        self.complete(frame, decided.tag, first.then_some(&decided.effect))
+        match portal.decided() {
+            Some(decided) => self.complete(frame, decided, first)?,
+            None => self.client.out.extend_from_slice(frame.bytes()),
+        }
+        Ok(())
     }
 
-    /// Passes on the completion of a statement, under the tag that the client is to see, and applies its effect.
-    pub(crate) fn complete(
-        &mut self,
-        frame: &Frame,
-        tag: Option<&'static str>,
-        effect: Option<&sql::Effect>,
-    ) -> Result<(), End> {
-        match tag {
+    /// Passes on the completion of a statement, under the tag that the client is to see, and applies its effect the
+    /// `first` time.
+    pub(crate) fn complete(&mut self, frame: &Frame, decided: &Decided, first: bool) -> Result<(), End> {
+        match decided.tag {
             Some(tag) => {
                 back::write_command_complete(&mut self.client.out, tag).map_err(|_| End::StoreGone)?;
             }
             None => self.client.out.extend_from_slice(frame.bytes()),
         }
-        match effect {
-            None | Some(sql::Effect::None) => {}
-            Some(effect) => {
-                let tag = back::command_tag(frame).map_err(|_| End::StoreGone)?;
-                self.apply(effect, tag);
-            }
+        if first && decided.effect != sql::Effect::None {
+            let tag = back::command_tag(frame).map_err(|_| End::StoreGone)?;
+            self.apply(decided, tag);
         }
         Ok(())
     }

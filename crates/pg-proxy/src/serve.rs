@@ -14,10 +14,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::cancel::Cancels;
+use crate::client::Client;
 use crate::frame::FrontFrames;
 use crate::login::Logins;
+use crate::open::rejected;
 use crate::pool::Pool;
-use crate::session::{self, Client};
+use crate::session;
 use crate::startup::{self, Acceptor, Failed, Incoming};
 
 /// Connections at a time that are no session: they have yet to log in, are told why they may not, or cancel. However
@@ -159,7 +161,7 @@ async fn connection(
         }
         Err(Failed { error, stream }) => {
             tracing::info!(%error, "a connection did not become a session");
-            if let (Some(stream), Some(answer)) = (stream, session::rejected(&error)) {
+            if let (Some(stream), Some(answer)) = (stream, rejected(&error)) {
                 Client::new(stream, FrontFrames::new(0)).farewell(&answer).await;
             }
         }

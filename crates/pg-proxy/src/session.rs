@@ -1,39 +1,29 @@
 //! One client's session, from its login to its end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use access::{Identity, Refusal, RefusalKind};
-use bytes::BytesMut;
 use gate::SqlSession;
-use sql::Effect;
-use tokio::io::AsyncWriteExt;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
 
 use crate::answer::Answer;
 use crate::back::{self, Status};
 use crate::cancel::{self, HandBack};
+use crate::client::{Client, Parameters};
 use crate::clock::Clock;
-use crate::frame::{Frame, FrontFrames};
+use crate::frame::Frame;
 use crate::front::{self, Bind, Message};
-use crate::login::authenticate;
-use crate::pool::{Link, Pool, may_be_known};
-use crate::relay::{Expected, poll_send};
+use crate::open::{Opened, open};
+use crate::pool::{Link, Pool};
+use crate::relay::Expected;
 use crate::serve::{Proxy, Shutdown};
 use crate::settings::Settings;
-use crate::startup::{Startup, StartupError};
+use crate::startup::Startup;
 use crate::statements::{Named, Portal, Prepared};
-use crate::tls::Stream;
 
 /// How many answers may be awaited before no more is read.
 const QUEUE_MAX: usize = 4096;
-/// How much may wait for a slow client before neither it nor the store is read any more.
-const OUT_BYTES_MAX: usize = 128 * 1024;
-/// How long a client may take to hear why it has to go.
-const FAREWELL_MS_MAX: u64 = 2000;
 
 /// One client's session. `simple.rs` and `extended.rs` take its messages, `relay.rs` what the store answers.
 pub(crate) struct Session {
@@ -75,15 +65,6 @@ pub(crate) struct Session {
     cancels: cancel::Registration,
     /// Its place among the sessions.
     _slot: OwnedSemaphorePermit,
-}
-
-/// The client's end.
-#[derive(Debug)]
-pub(crate) struct Client {
-    pub stream: Stream,
-    pub frames: FrontFrames,
-    /// What has yet to be sent.
-    pub out: BytesMut,
 }
 
 /// Why a session ends.
@@ -156,56 +137,6 @@ pub(crate) async fn run(
         Err(end) => end,
     };
     session.end(end).await;
-}
-
-/// What a login has led to.
-struct Opened {
-    sql: SqlSession,
-    pool: Arc<Pool>,
-    settings: Settings,
-    cancels: cancel::Registration,
-    slot: OwnedSemaphorePermit,
-}
-
-/// Who this is, and where to. Nothing to answer where nobody listens.
-async fn open(startup: &mut Startup, proxy: &Proxy) -> Result<Opened, Option<Answer>> {
-    let id = proxy.next_session();
-    let logins = proxy.logins.load_full();
-    let authenticated = authenticate(startup, &proxy.acceptor, &logins).await;
-    let known = authenticated.as_ref().map_or_else(|_| claimed(&startup.user), Arc::clone);
-    let store = startup.database.as_str();
-    let sql = SqlSession::new(id, store.into(), known, startup.purpose.clone(), startup.peer.ip());
-    if let Err(error) = authenticated {
-        proxy.gate.login_failed(&sql, &error.to_string());
-        return Err(rejected(&error));
-    }
-    let Ok(slot) = Arc::clone(&proxy.slots).try_acquire_owned() else {
-        proxy.gate.login_failed(&sql, "there are too many sessions");
-        return Err(Some(Answer::fatal("53300", "sorry, too many clients already")));
-    };
-    let Some(pool) = proxy.stores.get(store) else {
-        proxy.gate.login_failed(&sql, "there is no such store");
-        return Err(Some(Answer::fatal("3D000", format!("database \"{store}\" does not exist"))));
-    };
-    let refused = |refusal: Refusal| Answer { fatal: true, ..Answer::refusal(&refusal, "") };
-    let settings = initial_settings(&startup.settings).map_err(|refusal| {
-        proxy.gate.login_failed(&sql, &refusal.message);
-        refused(refusal)
-    })?;
-    proxy.gate.login(&sql).map_err(refused)?;
-    let registered = proxy.cancels.register(startup.minor);
-    let cancels = registered.map_err(|error| Answer::fatal("58000", error.to_string()))?;
-    Ok(Opened { sql, pool: Arc::clone(pool), settings, cancels, slot })
-}
-
-/// Somebody who has proven nothing, for the record.
-fn claimed(user: &str) -> Arc<Identity> {
-    Arc::new(Identity { id: user.into(), attributes: BTreeMap::new(), purposes: Vec::new() })
-}
-
-/// What a client is told whose start-up failed, if anything.
-pub(crate) fn rejected(error: &StartupError) -> Option<Answer> {
-    Some(Answer::fatal(error.sqlstate()?, error.to_string()))
 }
 
 impl Session {
@@ -387,36 +318,10 @@ impl Session {
         Ok(self.link.as_mut().ok_or(End::StoreGone)?)
     }
 
-    /// A statement has completed that does something to the session.
-    pub(crate) fn apply(&mut self, effect: &Effect, tag: &str) {
-        self.settings.apply(effect, tag);
-        match effect {
-            Effect::Deallocate(Some(name)) => {
-                self.statements.remove(name);
-            }
-            Effect::Deallocate(None) => self.statements.clear_named(),
-            Effect::DiscardAll => {
-                self.statements.clear_named();
-                self.portals.retain(|_| false);
-            }
-            Effect::None
-            | Effect::Begin
-            | Effect::Commit { .. }
-            | Effect::Rollback { .. }
-            | Effect::Savepoint(_)
-            | Effect::Release(_)
-            | Effect::RollbackTo(_)
-            | Effect::Set { .. }
-            | Effect::Reset(_)
-            | Effect::ResetAll
-            | Effect::SetSearchPath(_) => {}
-        }
-        self.follow_path();
-    }
-
     /// The store is in no transaction: portals of it are gone, and the connection is free if nothing is on its way.
     pub(crate) fn transaction_ended(&mut self, segment: u64) {
         self.portals.retain(|portal| portal.segment > segment);
+        self.sql.names.end_transaction();
         let applied = self.settings.end_transaction();
         if let Some(link) = &mut self.link {
             link.applied = applied;
@@ -435,7 +340,7 @@ impl Session {
         }
     }
 
-    fn follow_path(&mut self) {
+    pub(crate) fn follow_path(&mut self) {
         if *self.sql.search_path != *self.settings.path() {
             self.sql.search_path = self.settings.path().to_vec();
         }
@@ -480,74 +385,4 @@ impl Session {
 
 fn protocol(error: &crate::frame::FrameError) -> End {
     End::Because(Answer::protocol(error))
-}
-
-/// What the start-up asks for, by the allow list.
-fn initial_settings(asked: &[(String, String)]) -> Result<Settings, Refusal> {
-    let mut set = BTreeMap::new();
-    let mut path = SqlSession::default_search_path();
-    for (name, value) in asked {
-        let effect = sql::start_up_setting(name, value)?;
-        if let Effect::Set { name, value, local: false } = effect {
-            set.insert(name.into(), value.into());
-        } else if let Effect::SetSearchPath(Some(schemas)) = effect {
-            path = schemas;
-        } else if effect != Effect::None {
-            let message = format!("setting `{name}` cannot be set at start-up");
-            return Err(Refusal::new(RefusalKind::Setting, message));
-        }
-    }
-    Ok(Settings::new(set, path))
-}
-
-impl Client {
-    pub(crate) fn new(stream: Stream, frames: FrontFrames) -> Self {
-        Self { stream, frames, out: BytesMut::new() }
-    }
-
-    /// Whether more waits for it than should.
-    pub(crate) fn is_full(&self) -> bool {
-        self.out.len() >= OUT_BYTES_MAX
-    }
-
-    /// Says why, and sends it if the client takes it.
-    pub(crate) async fn farewell(&mut self, answer: &Answer) {
-        answer.write(&mut self.out);
-        self.drain().await;
-    }
-
-    /// Sends what waits, and ends the connection in a way that the other side can tell from one that was cut.
-    pub(crate) async fn drain(&mut self) {
-        let ended = async {
-            std::future::poll_fn(|cx| poll_send(&mut self.stream, &mut self.out, cx)).await?;
-            self.stream.shutdown().await
-        };
-        let _ = timeout(Duration::from_millis(FAREWELL_MS_MAX), ended).await;
-    }
-}
-
-/// The settings that a client has been told of.
-#[derive(Debug, Default)]
-pub(crate) struct Parameters {
-    told: Vec<(Box<str>, Box<str>)>,
-}
-
-impl Parameters {
-    /// Whether the client is to be told: it may know this one, and does not.
-    pub(crate) fn changed(&mut self, name: &str, value: &str) -> bool {
-        if !may_be_known(name) {
-            return false;
-        }
-        match self.told.iter_mut().find(|(told, _)| **told == *name) {
-            Some((_, told)) if **told == *value => false,
-            Some((_, told)) => {
-                *told = value.into();
-                true
-            }
-            None => {
-                self.told.push((name.into(), value.into()));
-                true
-            }
-        }
-    }
 }

@@ -151,7 +151,12 @@ impl Settings {
     /// A statement with this effect has completed with this tag.
     pub(crate) fn apply(&mut self, effect: &Effect, tag: &str) {
         match effect {
-            Effect::None | Effect::Begin | Effect::Deallocate(_) => {}
+            Effect::None
+            | Effect::Begin
+            | Effect::Deallocate(_)
+            | Effect::Prepare(_)
+            | Effect::Declare(_)
+            | Effect::CloseCursor(_) => {}
             // COMMIT of a failed transaction is a rollback, and its tag says so.
             Effect::Commit { .. } if tag == "ROLLBACK" => self.rollback(),
             Effect::Commit { .. } => self.commit(),

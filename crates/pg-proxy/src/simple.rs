@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use access::{Refusal, RefusalKind};
-use gate::{Outcome, Phase, SqlPermit};
-use sql::Effect;
+use gate::{Decided, Outcome, Phase, SqlPermit};
+use sql::{Effect, Kind};
 
 use crate::answer::{Answer, Words};
 use crate::back::{self, Plain, Status};
@@ -35,6 +35,11 @@ impl Simple {
         words_of(self.permits.last().is_none_or(|permit| permit.decided().protected))
     }
 
+    /// Whether the statement that runs is a COPY.
+    pub(crate) fn copies(&self) -> bool {
+        self.permits.last().is_some_and(|permit| is_copy(permit.decided()))
+    }
+
     /// The statement that runs has failed, and the rest never will run.
     pub(crate) fn fail(&mut self, sqlstate: &str) {
         while let Some(permit) = self.permits.pop() {
@@ -59,11 +64,14 @@ impl Session {
         self.settle_all().await?;
         // The unnamed statement does not outlive it.
         self.statements.remove("");
+        self.tell_names(text);
         let decision = self.proxy.gate.decide_sql(&self.sql, text, &[]);
         let decision = decision.map_err(|refusal| Answer::refusal(&refusal, text))?;
-        if let Some(answer) = decision.statements.iter().find_map(|decided| self.impossible(&decided.effect))
-        {
-            return Err(answer.into());
+        let mut names = Vec::new();
+        for decided in &decision.statements {
+            if let Some(answer) = self.impossible(&decided.effect, &mut names) {
+                return Err(answer.into());
+            }
         }
         hidden::check_encoding(&self.pool.parameters(), &decision.statements)
             .map_err(|refusal| self.refused(&refusal, text))?;
@@ -154,17 +162,6 @@ impl Session {
         Ok(())
     }
 
-    /// What the session itself knows to be impossible.
-    pub(crate) fn impossible(&self, effect: &Effect) -> Option<Answer> {
-        if let Effect::Deallocate(Some(name)) = effect
-            && self.statements.get(name).is_none()
-        {
-            return Some(Answer::no_statement(name));
-        }
-        let discards = *effect == Effect::DiscardAll && self.status != Status::Idle;
-        discards.then(|| Answer::error("25001", "DISCARD ALL cannot run inside a transaction block"))
-    }
-
     /// One statement of a query has completed.
     pub(crate) fn completed_simple(&mut self, frame: &Frame) -> Result<(), End> {
         let Some(Expected::Simple(simple)) = self.queue.front_mut() else { return Err(End::StoreGone) };
@@ -177,8 +174,8 @@ impl Session {
             self.client.out.extend_from_slice(frame.bytes());
             return Ok(());
         };
-        let decided = permit.decided();
-        self.complete(frame, decided.tag, Some(&decided.effect))?;
+        let rows = rows_copied(permit.decided(), frame).unwrap_or(rows);
+        self.complete(frame, permit.decided(), true)?;
         permit.finish(&Outcome::done(rows));
         Ok(())
     }
@@ -191,7 +188,7 @@ pub(crate) fn unsettles(effect: &Effect, has_moved: &mut bool) -> bool {
             *has_moved = true;
             true
         }
-        Effect::Deallocate(_) => true,
+        Effect::Deallocate(_) | Effect::Prepare(_) | Effect::Declare(_) | Effect::CloseCursor(_) => true,
         Effect::Set { name, .. } | Effect::Reset(name) if is_read_by(name) => {
             *has_moved = true;
             true
@@ -205,6 +202,19 @@ pub(crate) fn unsettles(effect: &Effect, has_moved: &mut bool) -> bool {
         | Effect::Set { .. }
         | Effect::Reset(_) => false,
     }
+}
+
+/// The rows of a COPY that has completed.
+pub(crate) fn rows_copied(decided: &Decided, frame: &Frame) -> Option<u64> {
+    if !is_copy(decided) {
+        return None;
+    }
+    back::command_tag(frame).ok().and_then(back::rows_of)
+}
+
+/// Whether it sends rows as COPY does.
+pub(crate) fn is_copy(decided: &Decided) -> bool {
+    matches!(decided.kind, Kind::Copy | Kind::CopyRelation)
 }
 
 /// Fails whatever the store holds: no function, no row, nothing but a name that is not there.

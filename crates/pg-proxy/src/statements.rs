@@ -31,6 +31,11 @@ impl<T> Named<T> {
         if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
     }
 
+    /// Those with a name.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &Arc<T>)> {
+        self.named.iter().map(|(name, thing)| (&**name, thing))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.named.len() + usize::from(self.unnamed.is_some())
     }
@@ -86,6 +91,8 @@ impl Prepared {
     /// A statement that the store is to read by these settings, if they are known.
     pub(crate) fn new(decision: Arc<SqlDecision>, types: Arc<[u32]>, reading: Option<&Reading>) -> Self {
         let text = text_of(&decision);
+        // What a FETCH describes depends on the cursor: it is shared with nobody.
+        let reading = reading.filter(|_| !decision.uses_names());
         let sense = Sense::of(&text, reading);
         let key = Key::new(text, hidden::types(decision.statements.first(), &types), sense);
         Self { decision, key, types, columns: Arc::default() }
@@ -94,7 +101,8 @@ impl Prepared {
     /// The same statement decided anew. Its columns are those of before where it is the same to the store.
     pub(crate) fn renewed(&self, decision: Arc<SqlDecision>) -> Self {
         let text = text_of(&decision);
-        let sense = self.key.sense.now(&text, self.key.sense.reading());
+        let reading = self.key.sense.reading().filter(|_| !decision.uses_names());
+        let sense = self.key.sense.now(&text, reading);
         let types = hidden::types(decision.statements.first(), &self.types);
         let key = Key::new(text, types, sense);
         let columns = if key == self.key { Arc::clone(&self.columns) } else { Arc::default() };
@@ -103,6 +111,7 @@ impl Prepared {
 
     /// The same statement, for a store that reads it by these settings now.
     pub(crate) fn read_by(self: Arc<Self>, reading: Option<&Reading>) -> Arc<Self> {
+        let reading = reading.filter(|_| !self.decision.uses_names());
         let sense = self.key.sense.now(&self.key.text, reading);
         if sense == self.key.sense {
             return self;
@@ -382,6 +391,11 @@ impl Portal {
     /// Rows have been passed on.
     pub(crate) fn rows(&self, rows: u64) {
         self.run().rows += rows;
+    }
+
+    /// The store says how many rows there were: not each message of COPY is one.
+    pub(crate) fn counted(&self, rows: u64) {
+        self.run().rows = rows;
     }
 
     /// It has stopped at its limit of rows.

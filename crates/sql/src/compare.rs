@@ -205,7 +205,12 @@ impl Analyzer<'_> {
         node: Node<'_>,
         location: i32,
     ) -> Result<Facts, Refusal> {
-        let constant = match node {
+        // `'a%'::text` is the same as `'a%'`.
+        let literal = match node {
+            Node::TypeCast(cast) if matches!(pattern.ty, Ty::Known(oid::TEXT)) => cast.arg(),
+            _ => node,
+        };
+        let constant = match literal {
             Node::A_Const(constant) => match constant.val() {
                 Some(ConstValue::String(text)) => is_pattern(text.as_bytes()),
                 None => constant.isnull,

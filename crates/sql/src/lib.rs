@@ -2,7 +2,7 @@
 //!
 //! | stage | from | to | file |
 //! |---|---|---|---|
-//! | parse | text | [`Batch`] of [`Statement`]s, each of a known kind | `parse.rs`, `statement.rs`, `settings.rs` |
+//! | parse | text | [`Batch`] of [`Statement`]s, each of a known kind | `parse.rs`, `statement.rs`, `settings.rs`, `copy.rs`, `cursor.rs`, `prepared.rs` |
 //! | scope | a [`Statement`] | [`Scope`]: the relations that it reads | `scope.rs`, `relations.rs`, `views.rs`, `names.rs` |
 //! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `versions.rs`, `added.rs`, `analyze.rs`, `select.rs`, `from.rs`, `grouping.rs`, `expr.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `gates.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `lower.rs` |
 //! | forward | a [`Statement`] that reads nothing | text | `forward.rs` |
@@ -18,6 +18,8 @@ mod barrier;
 mod build;
 mod calls;
 mod compare;
+mod copy;
+mod cursor;
 mod depth;
 mod edits;
 mod expr;
@@ -34,6 +36,7 @@ mod names;
 mod nesting;
 mod parens;
 mod parse;
+mod prepared;
 mod print;
 mod range;
 mod relations;
@@ -56,6 +59,7 @@ pub use forward::{Forwarded, forward, set_statement, show_path};
 pub use hidden::Hidden;
 pub use names::Session;
 pub use parse::{Batch, Limits, parse};
+pub use prepared::{Query, execute, executes, prepared_query};
 pub use print::{Printed, Rewritten, print};
 pub use rewrite::rewrite;
 pub use scope::{Scope, scope};

@@ -26,6 +26,8 @@ pub(crate) const BPCHAR_MARK: &str = "veilgate_bpchar";
 pub(crate) fn parenthesise<'m>(mem: MemoryToken<'m>, statement: NodeMut<'m, '_>) {
     match statement {
         NodeMut::ExplainStmt(mut explain) => parenthesise(mem, explain.query_mut()),
+        NodeMut::CopyStmt(mut copy) => parenthesise(mem, copy.query_mut()),
+        NodeMut::DeclareCursorStmt(mut declare) => parenthesise(mem, declare.query_mut()),
         NodeMut::SelectStmt(_) => walk_mut(statement, |node| visit(mem, node)),
         // No other statement holds an expression.
         _ => {}

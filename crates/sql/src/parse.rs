@@ -9,7 +9,7 @@ use pg_raw_parse::{Node, Owned, StmtList, nodes};
 use crate::depth::is_deeper_than;
 use crate::stack::LEVELS_MAX;
 use crate::statement::{Class, Statement, classify, query};
-use crate::{ffi, nesting, on_stack};
+use crate::{copy, ffi, nesting, on_stack};
 
 /// How large a text may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ impl Default for Limits {
 pub struct Batch {
     text: Arc<str>,
     tree: Owned<StmtList>,
+    /// What a statement is read as, where that is another than its own tree.
+    read_as: Vec<Option<Owned<nodes::RawStmt>>>,
     classes: Vec<Class>,
 }
 
@@ -48,8 +50,16 @@ impl Batch {
 
     /// The statements in their order.
     pub fn statements(&self) -> impl ExactSizeIterator<Item = Statement<'_>> {
-        let statement = |(raw, class)| Statement::new(raw, source(&self.text, raw), class);
-        self.tree.iter().zip(&self.classes).map(statement)
+        self.tree.iter().zip(&self.read_as).zip(&self.classes).map(|((raw, read_as), class)| {
+            Statement::new(read_as.as_deref().unwrap_or(raw), source(&self.text, raw), class)
+        })
+    }
+
+    /// Reads the first statement as this tree from now on.
+    pub(crate) fn replace(&mut self, tree: Owned<nodes::RawStmt>) {
+        if let Some(first) = self.read_as.first_mut() {
+            *first = Some(tree);
+        }
     }
 
     /// The query of the first statement, where that is one.
@@ -83,7 +93,8 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Batch, Refusal> {
         let tree = read(text)?;
         check_depth(&tree)?;
         let classes = tree.iter().map(|raw| classify(raw, source(text, raw))).collect::<Result<_, _>>()?;
-        Ok(Batch { text: text.into(), tree, classes })
+        let read_as = tree.iter().map(copy::of_query).collect();
+        Ok(Batch { text: text.into(), tree, read_as, classes })
     })
 }
 

@@ -18,6 +18,7 @@ use crate::on_stack;
 use crate::print::Rewritten;
 use crate::scope::Scope;
 use crate::stack::LEVELS_MAX;
+use crate::statement::query;
 use crate::versions;
 use crate::views_closed::Shown;
 use crate::views_open::{self, Narrow, Openings};
@@ -113,15 +114,6 @@ fn repeated(select: &nodes::SelectStmt) -> HashSet<i32> {
         }
     });
     again
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "no other statement has a query")]
-fn query(raw: &nodes::RawStmt) -> Option<&nodes::SelectStmt> {
-    match raw.stmt() {
-        Node::SelectStmt(select) => Some(select),
-        Node::ExplainStmt(explain) => <&nodes::SelectStmt>::try_from(explain.query()).ok(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use access::{Action, Catalog, Entry, Refusal, Relation, RelationName, Touch};
 
+use crate::copy;
 use crate::names::{self, Session};
 use crate::relations::each_relation;
 use crate::statement::{Kind, Statement};
@@ -67,6 +68,17 @@ impl Scope<'_> {
     /// How much text stands behind the statement, its views included: what the stack has to fit.
     pub(crate) fn text_len(&self) -> usize {
         self.statement.source().len().saturating_add(self.views.text_len(self.catalog))
+    }
+}
+
+impl Scope<'_> {
+    /// What the server says to a COPY of a relation that is no table. To be asked once it is known that the relation is
+    /// there for this caller.
+    ///
+    /// # Errors
+    /// A view, a partitioned table, and whatever else is no table.
+    pub fn check_copied(&self) -> Result<(), Refusal> {
+        copy::check_relation(self.statement, self.catalog, &self.session)
     }
 }
 

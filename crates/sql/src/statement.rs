@@ -8,7 +8,7 @@ use pg_raw_parse::raw::{DiscardMode, LockClauseStrength, TransactionStmtKind};
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
-use crate::settings;
+use crate::{copy, cursor, prepared, settings};
 
 /// What kind a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +17,25 @@ pub enum Kind {
     Select,
     /// EXPLAIN of one of those.
     Explain,
+    /// COPY (query) TO STDOUT.
+    Copy,
+    /// COPY relation TO STDOUT, which reads as a query over that relation.
+    CopyRelation,
+    /// DECLARE.
+    Declare,
+    /// FETCH and MOVE.
+    Fetch,
+    /// PREPARE.
+    Prepare,
+    /// EXECUTE.
+    Execute,
     /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their kin.
     Transaction,
     /// SET and RESET.
     Set,
     /// SHOW.
     Show,
-    /// DEALLOCATE, DISCARD, CLOSE ALL, UNLISTEN *: it is about what the gateway keeps for the session.
+    /// DEALLOCATE, DISCARD, CLOSE, UNLISTEN *: it is about names that the session has given.
     Session,
     /// No statement: an empty text. It is not in a [`crate::Batch`].
     Empty,
@@ -69,6 +81,12 @@ pub enum Effect {
     SetSearchPath(Option<Vec<Arc<str>>>),
     /// One prepared statement is forgotten, or all.
     Deallocate(Option<String>),
+    /// A query is prepared under this name.
+    Prepare(String),
+    /// A cursor of this name is opened.
+    Declare(String),
+    /// One cursor is closed, or all.
+    CloseCursor(Option<String>),
     /// Everything of the session is forgotten.
     DiscardAll,
 }
@@ -89,7 +107,10 @@ impl Effect {
             | Self::RollbackTo(_)
             | Self::Set { .. }
             | Self::Reset(_)
-            | Self::Deallocate(_) => None,
+            | Self::Deallocate(_)
+            | Self::Prepare(_)
+            | Self::Declare(_)
+            | Self::CloseCursor(_) => None,
         }
     }
 }
@@ -135,7 +156,18 @@ impl<'b> Statement<'b> {
         self.raw
     }
 
-    /// The query, of a SELECT or of what an EXPLAIN explains.
+    /// The cursor that has to be open for it: of FETCH, MOVE and CLOSE.
+    #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other statement needs an open cursor")]
+    pub fn cursor(&self) -> Option<&'b str> {
+        match self.raw.stmt() {
+            Node::FetchStmt(fetch) => fetch.portalname(),
+            Node::ClosePortalStmt(close) => close.portalname(),
+            _ => None,
+        }
+    }
+
+    /// The query, of a SELECT or of a statement around one.
     pub(crate) fn select(&self) -> Option<&'b nodes::SelectStmt> {
         query(self.raw)
     }
@@ -150,14 +182,18 @@ impl std::fmt::Debug for Statement<'_> {
     }
 }
 
-/// The query of a SELECT, or of an EXPLAIN of one.
+/// The query of a SELECT, or of a statement around one.
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other statement has a query that is read")]
 pub(crate) fn query(raw: &nodes::RawStmt) -> Option<&nodes::SelectStmt> {
-    match raw.stmt() {
-        Node::SelectStmt(select) => Some(select),
-        Node::ExplainStmt(explain) => <&nodes::SelectStmt>::try_from(explain.query()).ok(),
-        _ => None,
-    }
+    let query = match raw.stmt() {
+        query @ Node::SelectStmt(_) => query,
+        Node::ExplainStmt(explain) => explain.query(),
+        Node::CopyStmt(copy) => copy.query(),
+        Node::DeclareCursorStmt(declare) => declare.query(),
+        Node::PrepareStmt(prepare) => prepare.query(),
+        _ => return None,
+    };
+    <&nodes::SelectStmt>::try_from(query).ok()
 }
 
 /// What is known of a statement besides its tree.
@@ -207,10 +243,13 @@ pub(crate) fn classify(raw: &nodes::RawStmt, source: &str) -> Result<Class, Refu
             Ok(note(Effect::Deallocate(name), tag))
         }
         Node::DiscardStmt(discard) => Ok(classify_discard(discard)),
-        // A session has no cursors and listens to nothing: drivers say so before they hand a connection on.
-        Node::ClosePortalStmt(close) if close.portalname().is_none() => {
-            Ok(note(Effect::None, "CLOSE CURSOR ALL"))
-        }
+        Node::CopyStmt(copy) => copy::classify(copy),
+        Node::DeclareCursorStmt(declare) => cursor::declare(declare),
+        Node::FetchStmt(_) => Ok(cursor::fetch()),
+        Node::ClosePortalStmt(close) => Ok(cursor::close(close)),
+        Node::PrepareStmt(prepare) => prepared::classify_prepare(prepare),
+        Node::ExecuteStmt(_) => Ok(prepared::classify_execute()),
+        // A session listens to nothing: drivers say so before they hand a connection on.
         Node::UnlistenStmt(unlisten) if unlisten.conditionname().is_none() => {
             Ok(note(Effect::None, "UNLISTEN"))
         }
@@ -245,13 +284,13 @@ fn statement_name(node: Node<'_>, source: &str) -> String {
     }
 }
 
-fn not_mediated(what: &str) -> Refusal {
+pub(crate) fn not_mediated(what: &str) -> Refusal {
     Refusal::new(RefusalKind::Unsupported, format!("{what} is not mediated by this version"))
         .hint("this gateway passes SELECT, EXPLAIN, transaction control, and SET and SHOW of listed settings")
 }
 
 /// A query may hold what writes or locks: CTEs that change data, INTO, FOR UPDATE.
-fn check_reads_only(select: &nodes::SelectStmt) -> Result<(), Refusal> {
+pub(crate) fn check_reads_only(select: &nodes::SelectStmt) -> Result<(), Refusal> {
     let first = first_write(Node::SelectStmt(select));
     let found = first.or_else(|| {
         walk_manual(Node::SelectStmt(select), |node| match first_write(node) {
@@ -356,11 +395,21 @@ mod tests {
             ("with a as (select 1) update t set a = 1", "UPDATE"),
             ("delete from t", "DELETE"),
             ("merge into t using s on true when matched then delete", "MERGE"),
-            ("copy t to stdout", "COPY"),
-            ("declare c cursor for select 1", "DECLARE"),
-            ("fetch c", "FETCH"),
-            ("prepare p as select 1", "PREPARE"),
-            ("execute p", "EXECUTE"),
+            ("copy t from stdin", "COPY … FROM"),
+            ("copy t to '/tmp/t'", "COPY to a file of the server"),
+            ("copy (select 1) to program 'cat'", "COPY … TO PROGRAM"),
+            ("copy (delete from t returning 1) to stdout", "COPY of a statement that writes"),
+            ("copy (select 1 for update) to stdout", "FOR UPDATE"),
+            ("copy t to stdout (freeze)", "option FREEZE of COPY … TO"),
+            ("copy t to stdout (format csv, force_null (a))", "option FORCE_NULL of COPY … TO"),
+            ("copy t to stdout (unheard_of 1)", "option UNHEARD_OF of COPY … TO"),
+            ("declare c cursor with hold for select 1", "DECLARE … WITH HOLD"),
+            ("declare c cursor for select 1 for update", "FOR UPDATE"),
+            ("prepare p as insert into t values (1)", "PREPARE of anything but a query"),
+            ("prepare p as select 1 into t", "SELECT INTO"),
+            ("explain execute p", "EXPLAIN of anything but a query"),
+            ("explain declare c cursor for select 1", "EXPLAIN of anything but a query"),
+            ("create table t as execute p", "CREATE"),
             ("listen x", "LISTEN"),
             ("create table t (a int)", "CREATE"),
             ("create table t as select 1", "CREATE"),
@@ -368,7 +417,6 @@ mod tests {
             ("call p()", "CALL"),
             ("do $$ $$", "DO"),
             ("lock t", "LOCK"),
-            ("close c", "CLOSE"),
             ("unlisten x", "UNLISTEN"),
             ("prepare transaction 'x'", "two-phase commit"),
             ("select 1 into t", "SELECT INTO"),

@@ -17,7 +17,7 @@ use crate::hidden::Hidden;
 use crate::lists::{self, Lists};
 use crate::lower::Mentioned;
 use crate::print::Printed;
-use crate::{ffi, lower, on_stack, unnest, views_closed};
+use crate::{copy, cursor, ffi, lower, on_stack, unnest, views_closed};
 
 /// Checks what will be sent.
 ///
@@ -28,6 +28,12 @@ pub fn verify(printed: &Printed, guards: &Guards, catalog: &Catalog) -> Result<(
         Some(Node::SelectStmt(select)) => select,
         Some(Node::ExplainStmt(explain)) => {
             <&nodes::SelectStmt>::try_from(explain.query()).map_err(|_| unproven("an EXPLAIN of no query"))?
+        }
+        Some(Node::CopyStmt(copy)) if copy::writes_rows_only(copy) => {
+            <&nodes::SelectStmt>::try_from(copy.query()).map_err(|_| unproven("a COPY of no query"))?
+        }
+        Some(Node::DeclareCursorStmt(declare)) if cursor::ends_with_its_transaction(declare) => {
+            <&nodes::SelectStmt>::try_from(declare.query()).map_err(|_| unproven("a cursor of no query"))?
         }
         _ => return Err(unproven("a statement that is no query")),
     };
