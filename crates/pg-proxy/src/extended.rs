@@ -296,6 +296,8 @@ impl Session {
     pub(crate) async fn close(&mut self, target: Target<'_>) -> Result<(), Stop> {
         match target {
             Target::Statement(name) => {
+                // A DEALLOCATE that is on its way must not be undone when this is skipped.
+                self.settle_meaning().await?;
                 self.settle_names(name).await?;
                 let before = self.statements.remove(name);
                 // It is skipped if something before it in this segment fails.
