@@ -188,14 +188,17 @@ impl Found {
 
 /// What is sent with every gate open and no fence.
 fn without_gates(sent: &str) -> String {
-    let mut open = sent.replace(" OFFSET 0", "");
-    while let Some(at) = open.find("\"veilgate admit ") {
-        let Some(end) = open[at + 1..].find('"').map(|end| at + end + 2) else { break };
-        let is_gate = open[end..].starts_with(" IS NOT FALSE");
-        let replacement = if is_gate { "(true)" } else { &open[at + 1..end - 1] }.replace(' ', "_");
-        open.replace_range(at..end, &replacement);
+    let mut parts = sent.split("\"veilgate admit ");
+    let mut open = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_once('"').unwrap();
+        let of_a_gate = |rest: &&str| rest.starts_with(" THEN") || rest.starts_with(" AND");
+        match rest.strip_prefix(" IS NOT FALSE").filter(of_a_gate) {
+            Some(rest) => open += &format!("true{rest}"),
+            None => open += &format!("\"veilgate admit {number}\"{rest}"),
+        }
     }
-    open
+    open.replace(" OFFSET 0", "")
 }
 
 async fn answer(client: &Client, sql: &str, given: Option<&str>) -> Result<Vec<Vec<Option<String>>>, String> {
@@ -208,11 +211,9 @@ async fn answer(client: &Client, sql: &str, given: Option<&str>) -> Result<Vec<V
     client.batch_execute("deallocate p").await.unwrap();
     let mut rows: Vec<Vec<Option<String>>> = rows?
         .iter()
-        .filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => {
-                Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
-            }
-            _ => None,
+        .filter_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
         })
         .collect();
     rows.sort_unstable();
