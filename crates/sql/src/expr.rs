@@ -336,7 +336,7 @@ impl Analyzer<'_> {
         let mut facts = match (indirection.arg(), indirection.indirection().first()) {
             (Node::ColumnRef(column), Some(Node::String(field))) => {
                 steps.next();
-                self.field_of_row(column, field.sval().unwrap_or_default())?
+                self.field_of_column(column, field.sval().unwrap_or_default())?
             }
             (arg, _) => self.expression(arg)?,
         };
@@ -352,7 +352,10 @@ impl Analyzer<'_> {
                     facts.conditional();
                     facts.origin = None;
                 }
-                // A field of a composite value, or a function call in disguise.
+                Node::String(field) => {
+                    facts = self.field_of_value(facts, field.sval().unwrap_or_default(), -1)?;
+                }
+                // Every field of a composite value.
                 _ => {
                     let message = "a field of a composite value is not mediated by this version";
                     return Err(Refusal::new(RefusalKind::Unsupported, message)
@@ -364,7 +367,7 @@ impl Analyzer<'_> {
     }
 
     /// `(c).email`: a column of a whole row.
-    fn field_of_row(&mut self, column: &nodes::ColumnRef, field: &str) -> Result<Facts, Refusal> {
+    pub(crate) fn field_of_row(&mut self, column: &nodes::ColumnRef, field: &str) -> Result<Facts, Refusal> {
         let fields: Vec<&str> = column.fields().iter().filter_map(Node::as_str).collect();
         let item = match fields.as_slice() {
             [name] => match self.levels.unqualified(name, column.location)? {

@@ -18,6 +18,7 @@ mod barrier;
 mod build;
 mod calls;
 mod compare;
+mod composite;
 mod copy;
 mod cursor;
 mod depth;
