@@ -222,9 +222,9 @@ async fn code(client: &Client, statement: &str) -> String {
 async fn ids(client: &Client, statement: &str) -> Vec<String> {
     let messages =
         client.simple_query(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
-    let id = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
+    let id = |message: &SimpleQueryMessage| {
+        let SimpleQueryMessage::Row(row) = message else { return None };
+        row.get(0).map(str::to_owned)
     };
     messages.iter().filter_map(id).collect()
 }

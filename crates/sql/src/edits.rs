@@ -16,6 +16,7 @@ use pg_raw_parse::{ConstValue, Node, NodeMut, nodes, raw};
 
 use crate::analyze::Mention;
 use crate::build::Build;
+use crate::figure::column_name;
 use crate::gates::{Admit, BodyId, Gate, Inside, Passing, Placed, any_present};
 use crate::hidden::Hidden;
 use crate::lower::Mentioned;
@@ -156,6 +157,8 @@ pub(crate) struct Apply<'m, 'a> {
     pub(crate) gates: Placed,
     /// Conditions to be evaluated ahead, by the clause beside which they stand.
     pub(crate) ahead: HashMap<usize, Vec<Made<'m>>>,
+    /// The names of output columns that a gate would rename.
+    pub(crate) names: HashMap<usize, String>,
     /// Queries that have been changed: conditions that are seen to early are met again later.
     pub(crate) changed: HashSet<usize>,
     /// The first change that could not be made: then the statement is refused.
@@ -345,6 +348,29 @@ impl<'m> Apply<'m, '_> {
         }
     }
 
+    /// A gate would rename an output column that has no name of its own: it gets the one that it had.
+    fn keep_names(&mut self, select: &nodes::SelectStmt) {
+        for target in select.target_list() {
+            let renamed = matches!(
+                target.val(),
+                Node::A_Expr(_)
+                    | Node::TypeCast(_)
+                    | Node::FuncCall(_)
+                    | Node::SubLink(_)
+                    | Node::CaseExpr(_)
+                    | Node::CoalesceExpr(_)
+                    | Node::MinMaxExpr(_)
+                    | Node::A_ArrayExpr(_)
+                    | Node::RowExpr(_)
+                    | Node::BoolExpr(_)
+                    | Node::CollateClause(_)
+            );
+            if renamed && target.name().is_none() && !self.edits.has(target) {
+                self.names.insert(place(target), column_name(target.val()));
+            }
+        }
+    }
+
     /// What is wanted of a query: one more column, a fence.
     fn inside(&self, node: &mut nodes::SelectStmtMut<'m, '_>, inside: &Inside) {
         let (mem, build) = (self.mem, Build(self.mem));
@@ -485,6 +511,8 @@ impl<'m> Transform<'m> for Apply<'m, '_> {
     fn transform_res_target<'r>(&mut self, mut node: nodes::ResTargetMut<'m, 'r>) {
         if let Some(Edit::Name(name)) = self.edits.of::<nodes::ResTarget>(&node) {
             node.set_name(Some(self.mem.copy_string(name)));
+        } else if let Some(name) = self.names.remove(&place::<nodes::ResTarget>(&node)) {
+            node.set_name(Some(self.mem.copy_string(&name)));
         }
         transform_res_target(node, self);
     }
@@ -536,6 +564,9 @@ impl<'m> Transform<'m> for Apply<'m, '_> {
                 |select, conditions| select.set_where_clause(conditions),
                 |conditions| self.conditions(place, conditions),
             );
+        }
+        if self.gates.any() {
+            self.keep_names(&node);
         }
         self.write_out(&mut node);
         if let Some(Edit::Inside(inside)) = self.edits.edits.get(&place)

@@ -71,6 +71,7 @@ fn rewrite_on_stack(scope: &Scope<'_>, guards: &Guards, text_len: usize) -> Resu
             insides,
             gates,
             ahead: HashMap::new(),
+            names: HashMap::new(),
             changed: HashSet::new(),
             failed: None,
         };

@@ -202,6 +202,19 @@ fn unsafe_parts_over_a_filtered_relation_are_gated_where_they_stand() {
     }
 }
 
+/// A CASE has a name of its own.
+#[test]
+fn a_gated_column_keeps_its_name() {
+    for (asked, name) in [
+        ("select * from (select array(select 1 / c.salary) from customers c) d", "\"array\""),
+        ("select * from (select 1 / salary from customers) d", "\"?column?\""),
+        ("select * from (select abs(1 / salary)::int from customers) d", "abs"),
+    ] {
+        let sent = mediate(asked).unwrap_or_else(|refusal| panic!("{asked}: {refusal}"));
+        assert!(sent.contains(&format!(" AS {name} FROM (SELECT")), "{asked}\n{sent}");
+    }
+}
+
 #[test]
 fn what_is_evaluated_ahead_reads_back_the_same() {
     for asked in [
