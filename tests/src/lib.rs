@@ -9,6 +9,8 @@ mod callers;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod commands;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Added, FieldType};
+use crate::{Added, FieldType, Objects};
 
 /// One store's catalogue at one moment.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +17,7 @@ pub struct Catalog {
     pub database: Arc<str>,
     /// Names of all schemas but `pg_catalog`, `information_schema` and those of temporary and toast tables.
     pub schemas: Vec<Arc<str>>,
-    /// Every relation of those schemas.
+    /// Every relation of those schemas, and of `pg_catalog` and `information_schema`.
     pub relations: HashMap<RelationName, Arc<Relation>>,
     /// Every type that a column or a cast can name, those of `pg_catalog` included, by oid.
     pub types: HashMap<u32, SqlType>,
@@ -25,6 +25,8 @@ pub struct Catalog {
     pub collations: HashMap<u32, Collation>,
     /// What was added next to what came with the server.
     pub added: Added,
+    /// What hangs on the relations, for the catalogue that callers see.
+    pub objects: Objects,
 }
 
 impl Catalog {
@@ -63,6 +65,12 @@ impl Catalog {
             _ => FieldType::Other(ty.name.clone()),
         }
     }
+}
+
+/// Whether a schema holds the server's own catalogue.
+#[must_use]
+pub fn is_catalogue(schema: &str) -> bool {
+    matches!(schema, "pg_catalog" | "information_schema")
 }
 
 /// A schema-qualified name, in the server's own case.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{HashKey, Predicate, RelationName, Value};
+use crate::{HashKey, Predicate, RelationName, Value, Visible};
 
 /// The guards of one request: one for each relation that it reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,6 +12,8 @@ pub struct Guards {
     pub relations: Vec<Guard>,
     /// The rules that were applied, by name, sorted.
     pub rules: Vec<Arc<str>>,
+    /// What the caller may learn of the store's catalogue, where the request asks it.
+    pub visible: Option<Arc<Visible>>,
 }
 
 impl Guards {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{FieldType, RelationName, Value};
+use crate::{FieldType, InCatalog, RelationName, Value};
 
 /// A condition over the fields of one row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,6 +26,8 @@ pub enum Predicate {
     HasAny(Field, Vec<Value>),
     /// Membership in the column that a lookup takes, with SQL's meaning for NULL on both sides.
     InLookup(Field, Arc<Lookup>),
+    /// Of a row of the catalogue: whether the caller may learn of it. Never of a store's own relations.
+    InCatalog(InCatalog),
     /// Negation: unknown stays unknown.
     Not(Box<Predicate>),
     /// Conjunction; of none it is true.

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use access::{Added, Catalog, Collation, Column, Relation, RelationKind, RelationName, SqlType, TypeKind};
+use access::{
+    Added, Catalog, Collation, Column, Relation, RelationDetail, RelationKind, RelationName, SqlType,
+    TypeKind,
+};
 use gate::SqlPermit;
 
 use crate::frame::FrameError;
@@ -131,16 +134,17 @@ WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema' ORDER BY nspn
 const RELATIONS: &str = r"
 SELECT c.oid, n.nspname, c.relname, c.reltype, c.relkind, c.relispartition, c.relrowsecurity,
        EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'),
-       CASE WHEN c.relkind IN ('v', 'm') THEN coalesce(pg_get_viewdef(c.oid), '') ELSE '' END,
+       CASE WHEN c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema') THEN coalesce(pg_get_viewdef(c.oid), '') ELSE '' END,
        EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o
-               WHERE o.option_name = 'security_barrier' AND o.option_value::bool)
+               WHERE o.option_name = 'security_barrier' AND o.option_value::bool),
+       c.relowner
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema' AND c.relkind NOT IN ('i', 'I', 't')";
+WHERE (n.nspname NOT LIKE 'pg\_%' OR n.nspname = 'pg_catalog') AND c.relkind NOT IN ('i', 'I', 't')";
 
 const COLUMNS: &str = r"
-SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attcollation
+SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attcollation, a.attnum
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema' AND c.relkind NOT IN ('i', 'I', 't')
+WHERE (n.nspname NOT LIKE 'pg\_%' OR n.nspname = 'pg_catalog') AND c.relkind NOT IN ('i', 'I', 't')
   AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum";
 
@@ -205,8 +209,10 @@ WITH shown AS (SELECT oid, xmin FROM pg_namespace WHERE nspname NOT LIKE 'pg\_t%
   SELECT 3, attrelid::int8 * 2048 + attnum, xmin FROM pg_attribute WHERE attnum > 0 AND attrelid IN (SELECT oid FROM classes)
   UNION ALL
   SELECT 4, oid::int8, xmin FROM pg_type WHERE typnamespace IN (SELECT oid FROM shown) UNION ALL
-  SELECT 5, oid::int8, xmin FROM pg_constraint WHERE contypid <> 0 UNION ALL
-  SELECT 6, indexrelid::int8, xmin FROM pg_index WHERE indisprimary AND indrelid IN (SELECT oid FROM classes) UNION ALL
+  SELECT 5, oid::int8, xmin FROM pg_constraint WHERE connamespace IN (SELECT oid FROM shown) UNION ALL
+  SELECT 6, indexrelid::int8, xmin FROM pg_index WHERE indrelid IN (SELECT oid FROM classes) UNION ALL
+  SELECT 11, oid::int8, xmin FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM classes) UNION ALL
+  SELECT 12, oid::int8, xmin FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM classes) UNION ALL
   SELECT 7, inhrelid::int8 + inhparent::int8 * 3, xmin FROM pg_inherits UNION ALL
   SELECT 8, oid::int8, xmin FROM pg_rewrite UNION ALL
   SELECT 9, oid::int8, xmin FROM pg_collation UNION ALL
@@ -216,6 +222,8 @@ WITH shown AS (SELECT oid, xmin FROM pg_namespace WHERE nspname NOT LIKE 'pg\_t%
   SELECT 13, oid::int8, xmin FROM pg_opclass WHERE oid >= 16384)
 SELECT md5(string_agg(part, ' ' ORDER BY part))
 FROM (SELECT concat(kind, ':', count(*), ':', sum(version::text::int8 * (id % 65521 + 1))) FROM rows GROUP BY kind) p (part)";
+
+type Details = HashMap<u32, RelationDetail>;
 
 /// The answers, before anything is made of them.
 struct Loaded {
@@ -229,6 +237,7 @@ struct Loaded {
     collations: Rows,
     added: Rows,
     untrusted: Rows,
+    objects: crate::objects::Loaded,
 }
 
 impl Loaded {
@@ -249,6 +258,7 @@ impl Loaded {
             collations: upstream.query(COLLATIONS).await?,
             added,
             untrusted,
+            objects: crate::objects::Loaded::read(upstream).await?,
         })
     }
 
@@ -261,7 +271,7 @@ impl Loaded {
         }
         let types = Types::of(rows(&self.types)?)?;
         let schemas = rows::<1>(&self.schemas)?.into_iter().map(|[name]| name.into()).collect();
-        let relations = self.relations(&types)?;
+        let (relations, details) = self.relations(&types)?;
         Ok(Catalog {
             store: store.into(),
             server_version: version,
@@ -277,11 +287,13 @@ impl Loaded {
                 untrusted: rows::<1>(&self.untrusted)?.first().map(|[reason]| (*reason).into()),
                 ..added(rows(&self.added)?)?
             },
+            objects: self.objects.objects(details)?,
         })
     }
 
-    fn relations(&self, types: &Types) -> Result<HashMap<u32, Relation>, CatalogError> {
+    fn relations(&self, types: &Types) -> Result<(HashMap<u32, Relation>, Details), CatalogError> {
         let mut relations = HashMap::new();
+        let mut details = Details::new();
         for row in rows(&self.relations)? {
             let [
                 oid,
@@ -294,6 +306,7 @@ impl Loaded {
                 has_rules,
                 definition,
                 barrier,
+                owner,
             ] = row;
             let oid = number(oid)?;
             let relation = Relation {
@@ -311,9 +324,13 @@ impl Loaded {
                 security_barrier: barrier == "t",
             };
             relations.insert(oid, relation);
+            details.insert(oid, RelationDetail { owner: number(owner)?, numbers: Vec::new() });
         }
-        for [oid, name, type_oid, typmod, not_null, collation] in rows(&self.columns)? {
+        for [oid, name, type_oid, typmod, not_null, collation, place] in rows(&self.columns)? {
             let Some(relation) = relations.get_mut(&number(oid)?) else { continue };
+            if let Some(detail) = details.get_mut(&relation.oid) {
+                detail.numbers.push(number(place)?);
+            }
             let type_oid = number(type_oid)?;
             let (base_oid, typmod) = types.base(type_oid, number(typmod)?)?;
             relation.columns.push(Column {
@@ -338,7 +355,7 @@ impl Loaded {
                 child.parents.push(parent);
             }
         }
-        Ok(relations)
+        Ok((relations, details))
     }
 }
 
@@ -448,7 +465,7 @@ impl Types {
 }
 
 /// Rows of so many values, none of them NULL.
-fn rows<const N: usize>(rows: &Rows) -> Result<Vec<[&str; N]>, CatalogError> {
+pub(crate) fn rows<const N: usize>(rows: &Rows) -> Result<Vec<[&str; N]>, CatalogError> {
     rows.iter()
         .map(|row| {
             let row = row.map_err(UpstreamError::from)?;
@@ -458,6 +475,6 @@ fn rows<const N: usize>(rows: &Rows) -> Result<Vec<[&str; N]>, CatalogError> {
         .collect()
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, CatalogError> {
+pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Result<T, CatalogError> {
     text.parse().map_err(|_| CatalogError::Value)
 }

@@ -29,6 +29,7 @@ pub mod front;
 mod hidden;
 pub mod login;
 mod names;
+mod objects;
 mod open;
 mod pool;
 mod relay;

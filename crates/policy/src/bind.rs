@@ -16,6 +16,7 @@ use crate::error::Place;
 use crate::expr::{self, FieldLookup, LookupFound, Scope, Typed};
 use crate::mask::{Shown, Written};
 use crate::policy::{Block, Expression, FieldLine, Policy, Rule, RuleKind, ShowKey, ShowLine, lineage};
+use crate::visible::Kept;
 
 /// A policy that is typed against the catalogues of its stores: ready to decide.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,9 @@ pub struct Bound {
     pub(crate) stores: HashMap<Arc<str>, HashMap<RelationName, Relation>>,
     /// The relations that have an entry, and are closed.
     pub(crate) closed: HashMap<Arc<str>, HashSet<RelationName>>,
+    /// The catalogues that it was typed against, by store.
+    pub(crate) catalogs: HashMap<Arc<str>, Arc<Catalog>>,
+    pub(crate) kept: Kept,
 }
 
 impl Bound {
@@ -143,10 +147,22 @@ impl Policy {
             }
         }
         children::bind(self, &children, &lookups, &mut bound, &mut told);
+        for catalog in catalogs {
+            bound.catalogs.insert(catalog.store.clone(), catalog.clone());
+            crate::catalogue::bind(catalog, &mut bound);
+        }
         told.sort_by(|one, other| one.order().cmp(&other.order()));
         told.dedup();
         (bound, told)
     }
+}
+
+/// A block of the policy that ships, against a live catalogue; what this server's version lacks is told to nobody.
+pub(crate) fn shipped(policy: &Policy, block: &Block, catalog: &Catalog) -> Option<Relation> {
+    let mut told = Vec::new();
+    let lookups = Lookups::default();
+    let columns = Vec::new();
+    Binder { policy, block, catalog, lookups: &lookups, columns, untyped: false, told: &mut told }.relation()
 }
 
 /// One block against its catalogue.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use access::{
     Action, Attribute, Branch, Caller, Cell, Entry, Guard, GuardedColumn, Guards, Mask, Predicate, Refusal,
-    RefusalKind, RelationName, Request, Touch, Via,
+    RefusalKind, RelationName, Request, Touch, Via, Visible, is_catalogue,
 };
 
 use crate::bind::{Allow, Applies, Bound, Cap, Relation, Restrict};
@@ -30,6 +30,9 @@ impl Bound {
             return Err(denied(&deny.rule.name, deny.rule.because.as_ref(), caller));
         }
         let mut guards = Guards::default();
+        if touches.iter().any(|touch| is_catalogue(&touch.relation.schema)) {
+            guards.visible = Some(self.visible(store, &asked));
+        }
         for (touch, relation) in known {
             if matches!(touch.via, Via::Below(_)) {
                 continue;
@@ -37,7 +40,11 @@ impl Bound {
             let decision = relation.decide(touch, &asked)?;
             guards.rules.extend(decision.rules().cloned());
             if touch.action == Action::Read {
-                guards.relations.push(decision.guard());
+                let mut guard = decision.guard();
+                if let Some(visible) = &guards.visible {
+                    fill(&mut guard, visible);
+                }
+                guards.relations.push(guard);
             }
         }
         guards.rules.sort_unstable();
@@ -93,6 +100,28 @@ fn named(touch: &Touch) -> &RelationName {
     match &touch.via {
         Via::Named => &touch.relation,
         Via::Opened(view) | Via::Below(view) => view,
+    }
+}
+
+/// Puts in the keys of what this caller may learn of the catalogue.
+fn fill(guard: &mut Guard, visible: &Visible) {
+    let branches = guard.columns.iter_mut().flat_map(|column| &mut column.cell.branches);
+    let mut todo: Vec<&mut Predicate> = branches.map(|branch| &mut branch.when).collect();
+    todo.extend(&mut guard.rows);
+    while let Some(predicate) = todo.pop() {
+        match predicate {
+            Predicate::InCatalog(membership) => membership.keys = Some(visible.keys(membership.set)),
+            Predicate::Not(inner) => todo.push(inner),
+            Predicate::And(parts) | Predicate::Or(parts) => todo.extend(parts),
+            Predicate::Known(_)
+            | Predicate::Field(_)
+            | Predicate::Compare(..)
+            | Predicate::In(..)
+            | Predicate::IsNull(_)
+            | Predicate::StartsWith(..)
+            | Predicate::HasAny(..)
+            | Predicate::InLookup(..) => {}
+        }
     }
 }
 
@@ -165,6 +194,12 @@ pub(crate) struct Decision<'a> {
 }
 
 impl Relation {
+    /// Whether a rule denies this caller to read it.
+    pub(crate) fn denies(&self, asked: &Asked<'_>) -> bool {
+        let matches = |deny: &Applies| deny.covers(Action::Read) && asked.truth(&deny.to) != Some(false);
+        self.denies.iter().any(matches)
+    }
+
     pub(crate) fn decide(&self, touch: &Touch, asked: &Asked<'_>) -> Result<Decision<'_>, Refusal> {
         let action = touch.action;
         let mut allows = Vec::with_capacity(self.allows.len());

@@ -5,6 +5,7 @@
 //! ```
 
 mod bind;
+mod catalogue;
 mod check;
 pub mod document;
 mod error;
@@ -19,6 +20,7 @@ mod parse;
 mod policy;
 mod schema;
 mod value;
+mod visible;
 
 pub use bind::Bound;
 pub use error::{Diagnostic, Severity, Source, Span, did_you_mean};

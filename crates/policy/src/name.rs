@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use access::{RelationName, quote};
 
+use crate::expr::Speaks;
+
 /// A relation of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct DataName {
@@ -98,8 +100,17 @@ const QUOTED: &str = "a name with other letters than a-z, digits and `_` is writ
 const LATER: &str = "this version governs relations of Postgres only";
 
 /// Reads a name without stars.
-pub(crate) fn data(text: &str) -> Result<DataName, WrongName> {
-    match pattern(text)?.exactly() {
+pub(crate) fn data(text: &str, speaks: Speaks) -> Result<DataName, WrongName> {
+    let pattern = pattern(text, speaks)?;
+    if let (
+        Speaks::Catalogue,
+        Pattern::Relation { schema: Segment::Exactly(schema), name: Segment::Exactly(name), .. },
+    ) = (speaks, &pattern)
+    {
+        // The policy of the catalogue holds for every store.
+        return Ok(DataName { store: "*".into(), relation: RelationName::new(schema.clone(), name.clone()) });
+    }
+    match pattern.exactly() {
         Some(name) => Ok(name),
         None => Err(WrongName {
             message: format!("`{text}` is a pattern; an entry names one relation"),
@@ -109,7 +120,7 @@ pub(crate) fn data(text: &str) -> Result<DataName, WrongName> {
 }
 
 /// Reads a name in which `*` may stand.
-pub(crate) fn pattern(text: &str) -> Result<Pattern, WrongName> {
+pub(crate) fn pattern(text: &str, speaks: Speaks) -> Result<Pattern, WrongName> {
     if text == "*" {
         return Ok(Pattern::All);
     }
@@ -133,7 +144,7 @@ pub(crate) fn pattern(text: &str) -> Result<Pattern, WrongName> {
         |part: &Part| segment(part).ok_or_else(|| wrong(format!("`{}` is not a name", part.text), QUOTED));
     let (schema, name) = (named(schema)?, named(name)?);
     let own = |segment: &Segment| matches!(segment, Segment::Exactly(name) if is_system(name));
-    if own(&schema) {
+    if own(&schema) && speaks == Speaks::Policy {
         return Err(wrong(
             format!("`{text}`: the system catalogue has a policy of its own"),
             "rules are written for relations outside of pg_catalog and information_schema",
@@ -240,7 +251,11 @@ mod tests {
             ("pg://crm/public.*", None),
             ("*", None),
         ] {
-            assert_eq!(data(text).ok().map(|name| name.to_string()).as_deref(), name, "{text}");
+            assert_eq!(
+                data(text, Speaks::Policy).ok().map(|name| name.to_string()).as_deref(),
+                name,
+                "{text}"
+            );
         }
     }
 
@@ -257,7 +272,11 @@ mod tests {
             ("pg://crm/public.\"a*\"", "pg://crm/public.ab", false),
             ("pg://crm/*.log_2*", "pg://crm/public.log_2024", true),
         ] {
-            assert_eq!(pattern(text).unwrap().covers(&data(name).unwrap()), covered, "{text} {name}");
+            assert_eq!(
+                pattern(text, Speaks::Policy).unwrap().covers(&data(name, Speaks::Policy).unwrap()),
+                covered,
+                "{text} {name}"
+            );
         }
     }
 

@@ -125,6 +125,11 @@ impl<'m> Build<'m> {
         self.expression(raw::A_Expr_Kind::AEXPR_IN, "=", value, self.0.make_list(&list).uncast())
     }
 
+    /// `value = ANY (array)`.
+    pub(crate) fn any(&self, value: Made<'m>, array: Made<'m>) -> Made<'m> {
+        self.expression(raw::A_Expr_Kind::AEXPR_OP_ANY, "=", value, array)
+    }
+
     fn expression(
         &self,
         kind: raw::A_Expr_Kind::Type,

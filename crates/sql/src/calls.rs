@@ -43,9 +43,15 @@ const FIRST_USER_OID: u32 = 16384;
 impl Analyzer<'_> {
     /// `f(…)`, an aggregate or a window function.
     pub(crate) fn call(&mut self, call: &nodes::FuncCall) -> Result<Facts, Refusal> {
+        if let Some(facts) = self.expandarray(call)? {
+            return Ok(facts);
+        }
         let name = self.function_name(call)?;
         self.check_function_is_listed(&name, call.location)?;
         if let Some(facts) = self.about_the_session(&name, call)? {
+            return Ok(facts);
+        }
+        if let Some(facts) = self.catalogue_call(&name, call)? {
             return Ok(facts);
         }
         let mut args = Vec::with_capacity(call.args().len());
@@ -304,12 +310,17 @@ impl Analyzer<'_> {
     /// `x::type`.
     pub(crate) fn cast(&mut self, cast: &nodes::TypeCast) -> Result<Facts, Refusal> {
         let Some(name) = cast.type_name() else { return Err(unsupported("this cast", cast.location)) };
+        if let Some(facts) = self.catalogue_cast(cast)? {
+            return Ok(facts);
+        }
         let to = self.type_name(name)?;
         let mut facts = self.expression(cast.arg())?;
         let from = facts.ty;
         self.check_cast_is_listed(from, to, cast.location)?;
+        let (mark, shown) = self.cast_from_catalogue(&facts, to);
         facts.ty = to;
         facts.origin = None;
+        facts.catalogue = mark;
         // A constant, or a parameter that takes the type of the cast, is read before any row is.
         let constant = match (cast.arg(), from) {
             (Node::A_Const(_) | Node::ParamRef(_), Ty::Literal) => true,
@@ -325,7 +336,7 @@ impl Analyzer<'_> {
             facts.collation = Collation::Conflict;
         }
         let length = name.typmods().is_empty();
-        if !constant && (domain || !self.is_safe_cast(from, to, length)) {
+        if !constant && !shown && (domain || !self.is_safe_cast(from, to, length)) {
             self.make_unsafe(&mut facts, "a cast", cast.location);
         }
         Ok(facts)

@@ -130,7 +130,7 @@ mod tests {
             .map(|name| GuardedColumn { name: name.into(), cell: Cell::always(Mask::Clear) });
         let guard =
             Guard { relation: RelationName::new("public", "t"), rows: Some(rows), columns: columns.into() };
-        let guards = Guards { relations: vec![guard], rules: Vec::new() };
+        let guards = Guards { relations: vec![guard], ..Guards::default() };
         let path: Vec<Arc<str>> = vec!["public".into()];
         let session = Session { search_path: &path, caller: "alice", parameters: &[] };
         let batch = parse(sql, &Limits::default())?;

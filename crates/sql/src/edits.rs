@@ -16,6 +16,7 @@ use pg_raw_parse::{ConstValue, Node, NodeMut, nodes, raw};
 
 use crate::analyze::Mention;
 use crate::build::Build;
+use crate::catalogue::Wrap;
 use crate::figure::column_name;
 use crate::gates::{Admit, BodyId, Gate, Inside, Passing, Placed, any_present};
 use crate::hidden::Hidden;
@@ -99,12 +100,22 @@ pub(crate) struct Edits {
     /// Columns that the primary key determines join GROUP BY: a subquery has no key.
     group_by: HashMap<usize, Vec<Vec<Arc<str>>>>,
     stars: HashMap<usize, WrittenOut>,
+    /// Calls that stand inside a condition.
+    wraps: HashMap<usize, Wrap>,
     rows: HashMap<usize, WrittenOut>,
 }
 
 impl Edits {
     pub(crate) fn add<T>(&mut self, node: &T, edit: Edit) {
         self.edits.insert(place(node), edit);
+    }
+
+    pub(crate) fn wrap(&mut self, call: &nodes::FuncCall, wrap: Wrap) {
+        self.wraps.insert(place(call), wrap);
+    }
+
+    pub(crate) fn is_wrapped(&self, call: &nodes::FuncCall) -> bool {
+        self.wraps.contains_key(&place(call))
     }
 
     pub(crate) fn add_group_by(&mut self, select: &nodes::SelectStmt, paths: Vec<Vec<Arc<str>>>) {
@@ -212,10 +223,12 @@ impl<'m> Apply<'m, '_> {
                         Some(build.column(&path))
                     }
                     Edit::Star(alias) => Some(build.star(alias)),
+                    edit @ Edit::Value { .. } => self.value(edit),
                     _ => None,
                 }
             }
             NodeMut::FuncCall(call) => self.value(edits.of::<nodes::FuncCall>(call)?),
+            NodeMut::TypeCast(cast) => self.value(edits.of::<nodes::TypeCast>(cast)?),
             NodeMut::SQLValueFunction(function) => self.value(edits.of::<nodes::SQLValueFunction>(function)?),
             _ => None,
         }
@@ -476,11 +489,15 @@ impl<'m> Transform<'m> for Apply<'m, '_> {
         let Some(seen) = gateable(&node) else { return self.change(node) };
         let place = ffi::place(seen);
         let (gate, owner) = (self.gates.nodes.remove(&place), self.gates.once.remove(&place));
-        if gate.is_none() && owner.is_none() {
+        let wrap = self.edits.wraps.get(&place);
+        if gate.is_none() && owner.is_none() && wrap.is_none() {
             return self.change(node);
         }
         let mut held = ffi::hold(self.mem, seen);
         self.change(Assignable::new(&mut held));
+        if let Some(wrap) = wrap {
+            held = wrap.around(self.mem, held);
+        }
         let made = match gate {
             Some(gate) => gated(self.mem, held, &gate),
             None => held,

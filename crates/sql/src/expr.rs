@@ -172,7 +172,10 @@ impl Analyzer<'_> {
                     self.row(column, &item, depth)
                 }
                 Some(Found::Open) => Ok(self.unknown(column.location)),
-                None => Err(missing(&fields, column.location)),
+                None => match self.tableoid(column, &fields) {
+                    Some(facts) => Ok(facts),
+                    None => Err(missing(&fields, column.location)),
+                },
             };
         }
         let (item, depth) = self.qualifier(qualifier, column.location)?;
@@ -180,7 +183,10 @@ impl Analyzer<'_> {
             if item.open {
                 return Ok(self.unknown(column.location));
             }
-            return Err(missing(&fields, column.location));
+            return match self.tableoid(column, &fields) {
+                Some(facts) => Ok(facts),
+                None => Err(missing(&fields, column.location)),
+            };
         };
         let facts = seen.facts.clone();
         let alias = item.sent_alias.clone().unwrap_or_else(|| item.alias.clone());
@@ -332,6 +338,9 @@ impl Analyzer<'_> {
     }
 
     fn indirection(&mut self, indirection: &nodes::A_Indirection) -> Result<Facts, Refusal> {
+        if let Some(facts) = self.expanded(indirection)? {
+            return Ok(facts);
+        }
         let mut steps = indirection.indirection().iter();
         let mut facts = match (indirection.arg(), indirection.indirection().first()) {
             (Node::ColumnRef(column), Some(Node::String(field))) => {

@@ -6,12 +6,13 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use access::{Refusal, RefusalKind, RelationKind};
+use access::{Refusal, RefusalKind, RelationKind, is_catalogue};
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::{Node, nodes, raw};
 
 use crate::analyze::{Analyzer, Mention, Place, one, renamed, unsupported};
 use crate::barrier;
+use crate::catalogue;
 use crate::edits::{self, Edit};
 use crate::ffi;
 use crate::figure::column_name;
@@ -113,6 +114,7 @@ impl Analyzer<'_> {
             return Err(names::missing(range));
         };
         let Some(guard) = guards.get(at) else { return Err(names::missing(range)) };
+        let is_own = is_catalogue(&relation.name.schema);
         if matches!(relation.kind, RelationKind::Sequence | RelationKind::Composite | RelationKind::Other) {
             let message =
                 format!("reading such a relation is not mediated by this version: {}", relation.name);
@@ -141,6 +143,7 @@ impl Analyzer<'_> {
                 reads: true,
                 origin: Some(Origin { mention, column: column.name.clone() }),
                 closed: guard.columns.iter().all(|shown| shown.name != column.name),
+                catalogue: catalogue::mark_of_column(column.base_oid).filter(|_| is_own),
                 ..Facts::of(Ty::Known(column.base_oid))
             };
             columns.push(Seen::new(column.name.clone(), facts));
@@ -241,6 +244,10 @@ impl Analyzer<'_> {
             let facts = self.called(call)?;
             if let Some(several) = unnest::of_several(function) {
                 self.edits.forget(several);
+                let column = Facts { ty: Ty::Any, ..facts };
+                let arrays = several.args().iter();
+                columns.extend(arrays.map(|_| Seen::new("unnest".into(), column.clone())));
+                continue;
             }
             let defined = match parts.next() {
                 Some(Node::NodeList(defined)) => self.definitions(defined.iter(), &facts)?,
@@ -255,6 +262,7 @@ impl Analyzer<'_> {
                 Some(alias) if !function.is_rowsfrom => alias.aliasname().unwrap_or_default().to_owned(),
                 _ => column_name(call),
             };
+            let name = catalogue::result_column(call).map_or(name, str::to_owned);
             columns.push(Seen::new(name.into(), facts));
         }
         if function.ordinality {

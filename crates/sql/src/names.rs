@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Catalog, Refusal, RefusalKind, Relation, RelationName, quote};
+use access::{Catalog, Refusal, RefusalKind, Relation, RelationName, is_catalogue, quote};
 use pg_raw_parse::nodes;
 
 /// What names are resolved against, and what a statement may ask about its session.
@@ -48,15 +48,13 @@ pub(crate) fn relation<'c>(
         return Err(Refusal::new(RefusalKind::Unsupported, message).at(range.location));
     }
     let found = match range.schemaname() {
-        Some(schema @ ("pg_catalog" | "information_schema")) => {
-            return Err(of_the_catalogue(schema, name, range));
-        }
         Some(schema) => catalog.relation(&RelationName::new(schema, name)),
-        // The server looks into pg_catalog first, and its relations all start so.
-        None if name.starts_with("pg_") => return Err(of_the_catalogue("pg_catalog", name, range)),
-        None => session
-            .schemas(catalog)
-            .find_map(|schema| catalog.relation(&RelationName::new(schema.clone(), name))),
+        // The server looks into pg_catalog first.
+        None => catalog.relation(&RelationName::new("pg_catalog", name)).or_else(|| {
+            session
+                .schemas(catalog)
+                .find_map(|schema| catalog.relation(&RelationName::new(schema.clone(), name)))
+        }),
     };
     found.ok_or_else(|| missing(range))
 }
@@ -64,14 +62,19 @@ pub(crate) fn relation<'c>(
 /// What a relation that does not exist for this caller answers, whether or not it is there.
 pub(crate) fn missing(range: &nodes::RangeVar) -> Refusal {
     let name = range.relname().unwrap_or_default();
+    match range.schemaname() {
+        Some(schema) if is_catalogue(schema) => return of_the_catalogue(schema, name, range),
+        None if name.starts_with("pg_") => return of_the_catalogue("pg_catalog", name, range),
+        _ => {}
+    }
     let shown = range.schemaname().map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
     Refusal::new(RefusalKind::UnknownRelation, format!("relation \"{shown}\" does not exist"))
         .at(range.location)
 }
 
 fn of_the_catalogue(schema: &str, name: &str, range: &nodes::RangeVar) -> Refusal {
-    Refusal::new(RefusalKind::Unsupported, format!("the catalogue is not readable here: `{schema}.{name}`"))
-        .hint("name the tables and columns that you want; `veilgate explain` shows what you may see")
+    Refusal::new(RefusalKind::Unsupported, format!("`{schema}.{name}` is not readable here"))
+        .hint("docs/catalogue.md lists what can be read of the server's catalogue")
         .at(range.location)
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use access::{Refusal, RefusalKind};
 
+use crate::catalogue::Mark;
+
 /// What is known of an expression: enough to say whether it may run over rows that the caller may not see.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
@@ -30,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) origin: Option<Origin>,
     /// Whether it hangs on a column that is hidden from the caller, inside an opened view.
     pub(crate) closed: bool,
+    /// What is known of it where it comes from the server's catalogue.
+    pub(crate) catalogue: Option<Mark>,
 }
 
 /// A plain column of one mention of a relation.
@@ -183,6 +187,7 @@ impl Facts {
             gives_rows: false,
             origin: None,
             closed: false,
+            catalogue: None,
         }
     }
 
@@ -218,6 +223,7 @@ impl Facts {
         self.gates.clear();
         self.hazards.clear();
         self.origin = None;
+        self.catalogue = None;
         self.reads = true;
     }
 

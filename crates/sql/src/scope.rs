@@ -6,8 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use access::{Action, Catalog, Entry, Refusal, Relation, RelationName, Touch};
+use access::{Action, Catalog, Entry, Refusal, RefusalKind, Relation, RelationName, Touch};
+use pg_raw_parse::Node;
 
+use crate::catalogue;
 use crate::copy;
 use crate::names::{self, Session};
 use crate::relations::each_relation;
@@ -107,6 +109,14 @@ pub fn scope<'a>(
             mentions.push(Mention { governing: relation.cloned(), missing });
             Ok(())
         })?;
+        // What asks the catalogue by other means than a relation touches `pg_class`.
+        let mut asks = false;
+        pg_raw_parse::walk::walk(Node::SelectStmt(select), |node| asks |= catalogue::asks(node));
+        if let Some(classes) = catalog.relation(&RelationName::new("pg_catalog", "pg_class")).filter(|_| asks)
+        {
+            let missing = Refusal::new(RefusalKind::Unsupported, "the catalogue is not readable here");
+            mentions.push(Mention { governing: Some(classes.clone()), missing });
+        }
     }
     Ok(Scope { statement, catalog, session, views, mentions })
 }

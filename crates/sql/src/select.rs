@@ -153,10 +153,14 @@ impl Analyzer<'_> {
         }
         let renames = match target.val() {
             Node::SQLValueFunction(function) => self.edits.has(function),
-            Node::FuncCall(call) => matches!(self.edits.of(call), Some(Edit::Value { .. })),
-            Node::ColumnRef(column) => {
-                matches!(self.edits.of(column), Some(Edit::Column(path)) if path.len() == 1)
+            Node::FuncCall(call) => {
+                matches!(self.edits.of(call), Some(Edit::Value { .. })) || self.edits.is_wrapped(call)
             }
+            Node::ColumnRef(column) => match self.edits.of(column) {
+                Some(Edit::Column(path)) => path.len() == 1,
+                Some(Edit::Value { .. }) => true,
+                _ => false,
+            },
             _ => false,
         };
         if renames {

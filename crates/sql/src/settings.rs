@@ -84,6 +84,7 @@ const SETTINGS: &[Setting] = &[
     setting("in_hot_standby", Rule::Shown),
     setting("max_identifier_length", Rule::Shown),
     setting("max_index_keys", Rule::Shown),
+    setting("default_table_access_method", Rule::Shown),
     setting("lc_collate", Rule::Shown),
     setting("lc_ctype", Rule::Shown),
     setting("lc_messages", Rule::Shown),

@@ -172,6 +172,7 @@ pub(super) fn holds(
         }
         Predicate::StartsWith(field, prefix) => Some(cell(field)?.starts_with(&**prefix)),
         Predicate::InLookup(field, lookup) => in_lookup(lookup, cell(field), edge),
+        Predicate::InCatalog(_) => unreachable!("no row of the catalogue is tried here"),
         Predicate::HasAny(field, values) => {
             let array = cell(field)?;
             Some(values.iter().any(|value| elements(&array).contains(&Some(written(value)))))

@@ -118,7 +118,7 @@ impl Shop {
             rows,
             columns: vec![column("id", Cell::always(access::Mask::Clear)), column("v", cell)],
         };
-        let guards = Guards { relations: vec![guard], rules: Vec::new() };
+        let guards = Guards { relations: vec![guard], ..Guards::default() };
         let asked = format!("SELECT id, {second} FROM edge.t{at} ORDER BY id");
         let sent = sql::on_stack(100_000, || {
             let path: Vec<Arc<str>> = Vec::new();

@@ -7,7 +7,7 @@ impl Typed {
     /// Whether it reads `request.time`, `request.day` or `request.hour`.
     pub(crate) fn reads_clock(&self) -> bool {
         match self {
-            Self::Always | Self::InNetworks(_) => false,
+            Self::Always | Self::InNetworks(_) | Self::InCatalog(..) => false,
             Self::Or(arms) | Self::And(arms) => arms.iter().any(Self::reads_clock),
             Self::Not(inner) => inner.reads_clock(),
             Self::InLookup(_, lookup) => lookup.rows.as_ref().is_some_and(Self::reads_clock),

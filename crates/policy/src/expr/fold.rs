@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use access::{Attribute, Caller, Comparison, Field, Lookup, Predicate, Request, Value, ValueType};
+use access::{Attribute, Caller, Comparison, Field, InCatalog, Lookup, Predicate, Request, Value, ValueType};
 
 use super::logic;
 use super::tree::Part;
@@ -35,6 +35,10 @@ pub(crate) fn fold(typed: &Typed, caller: &Caller, request: &Request) -> Predica
             Resolved::Value(Value::Text(text)) => Predicate::Known(Some(text.starts_with(&**prefix))),
             Resolved::Value(_) | Resolved::Null => Predicate::Known(None),
         },
+        // Its keys are gathered once the request is known to ask the catalogue (`guards.rs`).
+        Typed::InCatalog(fields, set) => {
+            Predicate::InCatalog(InCatalog { fields: fields.clone(), set: *set, keys: None })
+        }
         Typed::InNetworks(networks) => {
             Predicate::Known(Some(networks.iter().any(|network| network.contains(request.ip))))
         }
@@ -54,6 +58,7 @@ pub(crate) fn truth(typed: &Typed, caller: &Caller, request: &Request) -> Option
         | Predicate::StartsWith(..)
         | Predicate::HasAny(..)
         | Predicate::InLookup(..)
+        | Predicate::InCatalog(_)
         | Predicate::Not(_)
         | Predicate::And(_)
         | Predicate::Or(_) => None,

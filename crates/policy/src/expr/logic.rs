@@ -26,6 +26,7 @@ pub(crate) fn not(part: Predicate) -> Predicate {
         | Predicate::StartsWith(..)
         | Predicate::HasAny(..)
         | Predicate::InLookup(..)
+        | Predicate::InCatalog(_)
         | Predicate::And(_)
         | Predicate::Or(_) => Predicate::Not(Box::new(part)),
     }
@@ -48,6 +49,7 @@ fn gather(parts: impl IntoIterator<Item = Predicate>, neutral: bool) -> Predicat
             | Predicate::StartsWith(..)
             | Predicate::HasAny(..)
             | Predicate::InLookup(..)
+            | Predicate::InCatalog(_)
             | Predicate::Not(_)
             | Predicate::And(_)
             | Predicate::Or(_) => keep(&mut kept, part),
@@ -88,7 +90,8 @@ fn settle(predicate: Predicate, unknown: bool) -> Predicate {
         | Predicate::In(..)
         | Predicate::IsNull(_)
         | Predicate::StartsWith(..)
-        | Predicate::HasAny(..) => predicate,
+        | Predicate::HasAny(..)
+        | Predicate::InCatalog(_) => predicate,
     }
 }
 

@@ -12,7 +12,7 @@ mod typed;
 mod typing;
 
 pub(crate) use fold::{fold, truth};
-pub(crate) use parser::parse;
+pub(crate) use parser::{Speaks, parse};
 pub(crate) use show::predicate as show;
 pub(crate) use tree::{Expr, ExprKind, TermKind, attributes};
 pub(crate) use typed::{Typed, TypedLookup};

@@ -1,6 +1,6 @@
 //! Tokens to a tree, not typed yet.
 
-use access::Comparison;
+use access::{CatalogSet, Comparison};
 
 use super::Problem;
 use super::lexer::{Token, TokenKind, tokens};
@@ -17,13 +17,13 @@ const KEYWORDS: [&str; 18] = [
 ];
 
 /// Reads an expression.
-pub(crate) fn parse(text: &str) -> Result<Expr, Problem> {
+pub(crate) fn parse(text: &str, speaks: Speaks) -> Result<Expr, Problem> {
     let tokens = tokens(text)?;
     let whole = Span { start: 0, end: text.len() };
     if tokens.len() > TOKENS_MAX {
         return Err(Problem::new(whole, format!("longer than {TOKENS_MAX} words")));
     }
-    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0 };
+    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, speaks };
     if let (Some("anyone"), true) = (parser.word(), tokens.len() == 2) {
         return Ok(Expr { span: whole, kind: ExprKind::Anyone });
     }
@@ -31,7 +31,17 @@ pub(crate) fn parse(text: &str) -> Result<Expr, Problem> {
     if *parser.peek() == TokenKind::End { Ok(expr) } else { Err(parser.unexpected("`and`, `or` or the end")) }
 }
 
+/// Who wrote an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// The author of a policy.
+    Policy,
+    /// The policy of the catalogue, which ships with the gateway.
+    Catalogue,
+}
+
 struct Parser<'a> {
+    speaks: Speaks,
     tokens: &'a [Token],
     at: usize,
     depth: usize,
@@ -131,12 +141,45 @@ impl Parser<'_> {
             let inner = self.deeper(Self::not)?;
             return Ok(Expr { span: self.since(start), kind: ExprKind::Not(Box::new(inner)) });
         }
+        if self.speaks == Speaks::Catalogue
+            && let Some(found) = self.in_catalog(start)?
+        {
+            return Ok(found);
+        }
         if self.eat("(") {
             let inner = self.deeper(Self::or)?;
             self.need(")")?;
             return Ok(inner);
         }
         self.condition()
+    }
+
+    /// `field in catalog.set`, `(a, b) in catalog.set`. Where it is something else, nothing is read.
+    fn in_catalog(&mut self, start: Span) -> Result<Option<Expr>, Problem> {
+        let at = self.at;
+        let mut terms = Vec::new();
+        let several = self.eat("(");
+        while let TokenKind::Word(name) = self.peek().clone() {
+            terms.push(Term { span: self.span(), kind: TermKind::Field(name) });
+            self.at += 1;
+            if !several || !self.eat(",") {
+                break;
+            }
+        }
+        let closed = !several || self.eat(")");
+        if !(closed && !terms.is_empty() && self.eat_word("in") && self.eat_word("catalog")) {
+            self.at = at;
+            return Ok(None);
+        }
+        let span = self.span();
+        let name = self.part_name("catalog")?;
+        let Some(set) = CatalogSet::ALL.iter().find(|set| set.name() == name && set.arity() == terms.len())
+        else {
+            let known = CatalogSet::ALL.iter().map(|set| set.name());
+            let message = format!("no set of {} fields is called `catalog.{name}`", terms.len());
+            return Err(Problem::new(span, message).suggest(&name, known));
+        };
+        Ok(Some(Expr { span: self.since(start), kind: ExprKind::InCatalog(terms, *set) }))
     }
 
     fn condition(&mut self) -> Result<Expr, Problem> {
@@ -269,13 +312,17 @@ impl Parser<'_> {
     }
 
     fn named(&mut self, word: &str, start: Span) -> Result<Term, Problem> {
-        let later = |what: &str| Problem::new(start, format!("{what} are not there in this version"));
         match word {
             "lookup" => {
                 let problem = Problem::new(start, "a lookup stands behind `in`");
                 return Err(problem.help("write `id in lookup.assigned`"));
             }
-            "catalog" => return Err(later("catalogue conditions")),
+            "catalog" => {
+                return Err(Problem::new(
+                    start,
+                    "only the policy of the catalogue, which ships, may say this",
+                ));
+            }
             _ => self.at += 1,
         }
         let kind = match word {

@@ -26,6 +26,10 @@ fn write(predicate: &Predicate, inside: bool) -> String {
             let rows = lookup.rows.as_ref().map(|rows| format!(" ({})", write(rows, false)));
             format!("{} in lookup.{}{}", quote(&field.name), lookup.name, rows.unwrap_or_default())
         }
+        Predicate::InCatalog(membership) => {
+            let fields: Vec<String> = membership.fields.iter().map(|field| quote(&field.name)).collect();
+            format!("({}) in catalog.{}", fields.join(", "), membership.set.name())
+        }
         Predicate::Not(inner) => format!("not ({})", write(inner, false)),
         Predicate::And(parts) => joined(parts, " and ", inside),
         Predicate::Or(parts) => joined(parts, " or ", inside),

@@ -1,6 +1,6 @@
 //! An expression as it is written: a tree with the places of its parts, not typed yet.
 
-use access::Comparison;
+use access::{CatalogSet, Comparison};
 
 use crate::Span;
 
@@ -22,6 +22,8 @@ pub(crate) enum ExprKind {
     Compare(Comparison, Term, Term),
     In(Term, Set),
     HasAny(Term, Set),
+    /// `(a, b) in catalog.set`: for the shipped policy alone.
+    InCatalog(Vec<Term>, CatalogSet),
     IsNull(Term),
     Between(Term, Term, Term),
     Like(Term, Term),
@@ -93,6 +95,7 @@ pub(crate) fn attributes(expr: &Expr) -> Vec<(&str, Span)> {
                 todo.push(inner);
                 Vec::new()
             }
+            ExprKind::InCatalog(terms, _) => terms.iter().collect(),
             ExprKind::Truth(term) | ExprKind::IsNull(term) => vec![term],
             ExprKind::Compare(_, left, right) | ExprKind::Like(left, right) => vec![left, right],
             ExprKind::Between(term, low, high) => vec![term, low, high],

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Comparison, Field, FieldType, RelationName, Value, ValueType};
+use access::{CatalogSet, Comparison, Field, FieldType, RelationName, Value, ValueType};
 
 use super::network::Network;
 use super::tree::Part;
@@ -23,6 +23,7 @@ pub(crate) enum Typed {
     StartsWith(Operand, Arc<str>),
     InNetworks(Vec<Network>),
     InLookup(Field, Arc<TypedLookup>),
+    InCatalog(Vec<Field>, CatalogSet),
 }
 
 /// A mapping table, bound to the catalogue.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Comparison, Field, FieldType, Value, ValueType};
+use access::{CatalogSet, Comparison, Field, FieldType, Value, ValueType};
 
 use super::Problem;
 use super::network;
@@ -89,6 +89,7 @@ impl Checker<'_> {
             ExprKind::Compare(comparison, left, right) => self.compare(*comparison, left, right),
             ExprKind::In(term, set) => self.membership(term, set),
             ExprKind::HasAny(term, set) => self.has_any(term, set),
+            ExprKind::InCatalog(terms, set) => self.in_catalog(terms, *set),
             ExprKind::IsNull(term) => self.is_null(term),
             ExprKind::Between(term, low, high) => {
                 let above = self.compare(Comparison::GreaterOrEqual, term, low);
@@ -160,6 +161,19 @@ impl Checker<'_> {
                 self.element(set, element, &common).map(|list| Typed::In(left, list))
             }
         }
+    }
+
+    /// The shipped policy knows what its fields are; that they are there is checked.
+    fn in_catalog(&mut self, terms: &[Term], set: CatalogSet) -> Option<Typed> {
+        let mut fields = Vec::with_capacity(terms.len());
+        for term in terms {
+            let ty = match self.type_of(term)? {
+                Type::Field(ty) => ty,
+                Type::Unknown | Type::Value(_) | Type::Literal => FieldType::Other("unknown".into()),
+            };
+            fields.push(Field { name: term.name().into(), ty });
+        }
+        Some(Typed::InCatalog(fields, set))
     }
 
     fn has_any(&mut self, term: &Term, set: &Set) -> Option<Typed> {

@@ -12,7 +12,7 @@ use crate::policy::{Block, ClassLine, FieldLine};
 impl Reader<'_> {
     pub(super) fn data(&mut self, value: &Node, draft: &mut Draft) {
         for (key, value) in self.mapping(value, "`data`").unwrap_or_default() {
-            let data = match name::data(&key.text) {
+            let data = match name::data(&key.text, self.speaks) {
                 Ok(data) => data,
                 Err(wrong) => {
                     self.error(key.span, wrong.message, wrong.help);

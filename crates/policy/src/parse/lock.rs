@@ -41,7 +41,7 @@ impl Reader<'_> {
 
     fn locked(&mut self, value: &Node, lock: &mut Lock) {
         for (key, value) in self.mapping(value, "`fields`").unwrap_or_default() {
-            let data = match name::data(&key.text) {
+            let data = match name::data(&key.text, self.speaks) {
                 Ok(data) => data,
                 Err(wrong) => {
                     self.error(key.span, wrong.message, wrong.help);

@@ -63,7 +63,7 @@ impl Reader<'_> {
 
     fn lookup_table(&mut self, value: &Node) -> Option<name::DataName> {
         let text = self.text(value, "`from`")?;
-        match name::data(&text.text) {
+        match name::data(&text.text, self.speaks) {
             Ok(name) => Some(name),
             Err(wrong) => {
                 self.error(text.span, wrong.message, wrong.help);

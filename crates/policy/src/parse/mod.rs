@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::check;
 use crate::document::{self, Kind, Node, Scalar};
 use crate::error::Place;
-use crate::expr;
+use crate::expr::{self, Speaks};
 use crate::policy::{Block, Expression, Lookup, Masks, Policy, PolicyTest, Rule};
 use crate::schema::Schema;
 use crate::{Diagnostic, Source, Span};
@@ -25,6 +25,11 @@ use crate::{Diagnostic, Source, Span};
 /// # Errors
 /// All that the text alone shows to be wrong, in all files, in the order of files and lines.
 pub fn parse(sources: &[Source]) -> Result<Policy, Vec<Diagnostic>> {
+    parse_as(sources, Speaks::Policy)
+}
+
+/// The same, for the policy of the catalogue too.
+pub(crate) fn parse_as(sources: &[Source], speaks: Speaks) -> Result<Policy, Vec<Diagnostic>> {
     let mut sources: Vec<Arc<Source>> = sources.iter().cloned().map(Arc::new).collect();
     sources.sort_by(|one, other| one.path.cmp(&other.path));
     let mut draft = Draft::default();
@@ -35,9 +40,9 @@ pub fn parse(sources: &[Source]) -> Result<Policy, Vec<Diagnostic>> {
         errors.extend(found);
         match root {
             Some(root) if lock::is_lock(&source.path) => {
-                Reader { source, errors: &mut errors }.lock(&root, &mut draft);
+                Reader { source, speaks, errors: &mut errors }.lock(&root, &mut draft);
             }
-            Some(root) => Reader { source, errors: &mut errors }.file(&root, &mut draft),
+            Some(root) => Reader { source, speaks, errors: &mut errors }.file(&root, &mut draft),
             None => unread = true,
         }
     }
@@ -109,6 +114,7 @@ const LATER: [&str; 8] = ["limits", "check", "set", "sql", "score", "unknown_key
 
 /// One file at work.
 struct Reader<'a> {
+    speaks: Speaks,
     source: &'a Arc<Source>,
     errors: &'a mut Vec<Diagnostic>,
 }
@@ -235,7 +241,7 @@ impl Reader<'_> {
             return None;
         }
         let expression = |expr| Expression { source: self.source.clone(), scalar: scalar.clone(), expr };
-        match expr::parse(&scalar.text) {
+        match expr::parse(&scalar.text, self.speaks) {
             Ok(expr) => Some(expression(expr)),
             Err(problem) => {
                 let span = scalar.locate(self.source, problem.span);

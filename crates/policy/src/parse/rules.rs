@@ -149,7 +149,7 @@ impl Reader<'_> {
         }
         for item in items {
             let Some(text) = self.text(item, "a name of data") else { continue };
-            match name::pattern(&text.text) {
+            match name::pattern(&text.text, self.speaks) {
                 Ok(pattern) => patterns.push((pattern, self.place(text.span))),
                 Err(wrong) => self.error(text.span, wrong.message, wrong.help),
             }

@@ -208,6 +208,7 @@ fn truth(predicate: &Predicate, row: &Row) -> Option<bool> {
                 }
             }
         }
+        Predicate::InCatalog(_) => panic!("no row of the catalogue in these"),
         Predicate::Not(inner) => truth(inner, row).map(|truth| !truth),
         Predicate::And(parts) => {
             let truths: Vec<_> = parts.iter().map(|part| truth(part, row)).collect();
@@ -456,7 +457,8 @@ fn holds_a_constant(predicate: &Predicate, top: bool) -> bool {
         | Predicate::In(..)
         | Predicate::IsNull(_)
         | Predicate::StartsWith(..)
-        | Predicate::HasAny(..) => false,
+        | Predicate::HasAny(..)
+        | Predicate::InCatalog(_) => false,
         Predicate::InLookup(_, lookup) => {
             lookup.rows.as_ref().is_some_and(|rows| holds_a_constant(rows, false))
         }

@@ -6,6 +6,7 @@ use access::{Comparison, Field, FieldType, Operand, Predicate, Refusal, Value};
 
 use super::types::{TypeSpec, literal};
 use super::{Lower, Made, unlowered};
+use crate::membership;
 
 impl<'m> Lower<'m, '_> {
     /// A condition of which only *true* counts.
@@ -42,6 +43,7 @@ impl<'m> Lower<'m, '_> {
                 build.like(text, &format!("{}%", escape_pattern(prefix)))
             }
             Predicate::HasAny(field, values) => self.has_any(field, values)?,
+            Predicate::InCatalog(membership) => membership::condition(build, membership),
         })
     }
 
