@@ -194,7 +194,7 @@ pub(crate) struct Overload {
     pub(crate) listed: bool,
     /// Whether it can fail or tell.
     pub(crate) safe: Safety,
-    /// Whether it is safe after all where the elements that it compares are [`ordered`]. `safe` is `Unsafe` then.
+    /// Whether it is safe after all where the elements that it compares are [`Lists::ordered`]. `safe` is `Unsafe` then.
     pub(crate) safe_if_ordered: bool,
     class: &'static str,
 }
