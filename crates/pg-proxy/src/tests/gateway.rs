@@ -26,7 +26,7 @@ use crate::upstream::UpstreamConfig;
 use crate::{Limits, Pool, PoolLimits, Proxy, front, serve};
 
 /// Nothing in these tests takes this long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) struct Gateway {
     pub(super) port: u16,

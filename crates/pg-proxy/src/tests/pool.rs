@@ -85,14 +85,14 @@ async fn statement_of_a_client_that_is_gone_is_cancelled() {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(10), begun).await.unwrap();
+    timeout(Duration::from_secs(120), begun).await.unwrap();
     drop(raw);
     let ended = async {
         while count().await > 0 {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(10), ended).await.unwrap();
+    timeout(Duration::from_secs(120), ended).await.unwrap();
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn slow_client_holds_the_store_back() {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(10), held).await.unwrap();
+    timeout(Duration::from_secs(120), held).await.unwrap();
     let answers = raw.answers(1).await;
     assert_eq!(answers, ["columns 2", "rows 20000", "SELECT 20000", "ready I"]);
 }
@@ -141,15 +141,24 @@ async fn limits_end_sessions() {
     let mut settings = Settings::default();
     settings.limits.idle_ms_max = 600;
     settings.limits.transaction_idle_ms_max = 300;
-    settings.limits.connections_max = 2;
     let gateway = Gateway::start_with(settings).await;
-    let (mut idle, mut holds) = (gateway.raw().await, gateway.raw().await);
-    let refused = gateway.config().connect(NoTls).await.map(|_| ()).unwrap_err();
-    assert_eq!(refused.code().unwrap().code(), "53300");
+    let mut holds = gateway.raw().await;
     holds.query("begin").answers(1).await;
     assert_eq!(holds.answers(1).await, ["error 25P03", "end"]);
+    let mut idle = gateway.raw().await;
     assert_eq!(idle.answers(1).await, ["error 57P05", "end"]);
-    gateway.raw().await;
+}
+
+#[tokio::test]
+async fn connections_are_limited() {
+    let mut settings = Settings::default();
+    settings.limits.connections_max = 2;
+    let gateway = Gateway::start_with(settings).await;
+    let (first, _second) = (gateway.raw().await, gateway.raw().await);
+    let refused = gateway.config().connect(NoTls).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "53300");
+    drop(first);
+    while gateway.config().connect(NoTls).await.is_err() {}
 }
 
 #[tokio::test]
@@ -166,7 +175,7 @@ async fn shutdown_drains() {
     // But not for ever.
     let served = gateway.served.take().unwrap();
     assert_eq!(stays.answers(1).await, ["error 57P01", "end"]);
-    timeout(Duration::from_secs(5), served).await.unwrap().unwrap();
+    timeout(Duration::from_secs(120), served).await.unwrap().unwrap();
     assert_eq!(gateway.proxy.connections(), 0);
 }
 
