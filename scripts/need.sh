@@ -54,12 +54,45 @@ postgres_bin() {
 
 need_postgres() { postgres_bin >/dev/null || need_packages postgresql; }
 
-# Python with psycopg, for the tests with drivers.
-need_psycopg() {
-    local home=target/tmp/python
-    if [ ! -x $home/bin/python ] || ! $home/bin/python -c 'import psycopg' 2>/dev/null; then
-        say "installing psycopg into $home"
+# The clients of the tests with tools: Python's and Node's drivers, Debian's JDBC driver. Their versions stand in
+# tests/clients, what is installed in target/tmp; a change of the former installs anew.
+need_clients() {
+    need_python_clients
+    need_node_clients
+    need_java_clients
+}
+
+# current FILE STAMP: whether what is installed is what the file asks for.
+current() { cmp -s "tests/clients/$1" "$2"; }
+
+need_python_clients() {
+    local home=target/tmp/python list=requirements.txt
+    if ! [ -x $home/bin/python ] || ! current $list $home/$list; then
+        say "installing Python's clients into $home"
         python3 -m venv $home 2>/dev/null || { need_packages python3-venv && python3 -m venv $home; }
-        $home/bin/pip install --quiet 'psycopg[binary]>=3.2,<4' </dev/null
+        $home/bin/pip install --quiet --disable-pip-version-check -r tests/clients/$list </dev/null
+        cp tests/clients/$list $home
     fi
+}
+
+need_node_clients() {
+    local home=target/tmp/node list=package-lock.json
+    command -v npm >/dev/null || need_packages nodejs npm
+    if ! current $list $home/$list; then
+        say "installing Node's clients into $home"
+        mkdir -p $home
+        cp tests/clients/package.json $home
+        cp tests/clients/$list $home/$list.new
+        (cd $home && mv $list.new $list && npm ci --silent --no-audit --no-fund </dev/null) || { rm -f $home/$list && return 1; }
+    fi
+}
+
+# The programs are compiled once, since a test may run them three times.
+need_java_clients() {
+    local home=target/tmp/java missing=()
+    command -v javac >/dev/null || missing+=(default-jdk-headless)
+    [ -f /usr/share/java/postgresql.jar ] || missing+=(libpostgresql-jdbc-java)
+    [ ${#missing[@]} -eq 0 ] || need_packages "${missing[@]}"
+    mkdir -p $home
+    javac -d $home -cp /usr/share/java/postgresql.jar tests/clients/jdbc/*.java
 }

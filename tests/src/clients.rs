@@ -1,4 +1,8 @@
-//! Clients as people use them: psql, psycopg, tokio-postgres, pgbench.
+//! Clients as people use them: psql, psycopg, tokio-postgres, pgbench; tools in a file of their own.
+
+mod tap;
+mod tools;
+mod twin;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -68,7 +72,7 @@ async fn tokio_postgres_goes_on_after_a_refusal() {
 
 #[test]
 fn psql_works_as_ever() {
-    let Some(psql) = client("psql") else { return };
+    let psql = client("psql");
     let gateway = Gateway::shared();
     let run = |arguments: &[&str]| {
         let mut command = Command::new(&psql);
@@ -107,7 +111,7 @@ fn psql_works_as_ever() {
 
 #[test]
 fn psycopg_works_in_text_binary_and_pipelines() {
-    let Some(python) = python() else { return };
+    let python = python();
     let mut command = Command::new(python);
     command.arg(workspace::root().join("tests/clients/psycopg_test.py"));
     let output = with_login(&mut command, Gateway::shared(), "alice").output().unwrap();
@@ -116,7 +120,7 @@ fn psycopg_works_in_text_binary_and_pipelines() {
 
 #[test]
 fn pgbench_selects_in_its_three_modes() {
-    let Some(pgbench) = client("pgbench") else { return };
+    let pgbench = client("pgbench");
     let policy = workspace::fixture("policies/pgbench");
     let gateway = Gateway::start_with(&Setup { policy, fill: Some(fill_for_pgbench), ..Setup::default() });
     for mode in ["simple", "extended", "prepared"] {
@@ -148,26 +152,20 @@ pub(crate) fn with_login<'a>(command: &'a mut Command, gateway: &Gateway, caller
     command.env("PGUSER", caller).env("PGPASSWORD", PASSWORD).env("PGSSLMODE", "require")
 }
 
-/// A client of the PostgreSQL at hand. Missing, its test is passed over by a developer and fails in CI.
-fn client(program: &str) -> Option<PathBuf> {
+/// A client of the PostgreSQL at hand.
+fn client(program: &str) -> PathBuf {
     let path = testkit::postgres::program(program);
-    found(path.is_file().then_some(path), program)
+    assert!(path.is_file(), "{} is missing: `./test` installs it", path.display());
+    path
 }
 
 /// A Python with psycopg: that of `./test`, else the one on the path.
-pub(crate) fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> PathBuf {
     let ours = workspace::root().join("target/tmp/python/bin/python");
     let has_psycopg = |python: &Path| {
         let tried = Command::new(python).args(["-c", "import psycopg"]).output();
         tried.is_ok_and(|output| output.status.success())
     };
-    found([ours, "python3".into()].into_iter().find(|python| has_psycopg(python)), "psycopg")
-}
-
-fn found(path: Option<PathBuf>, what: &str) -> Option<PathBuf> {
-    if path.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{what} is missing");
-        eprintln!("passed over: {what} is not installed");
-    }
-    path
+    let found = [ours, "python3".into()].into_iter().find(|python| has_psycopg(python));
+    found.expect("psycopg is missing: `./test` installs it")
 }

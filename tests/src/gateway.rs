@@ -36,6 +36,8 @@ pub(crate) struct Setup {
     pub(crate) more: Option<PathBuf>,
     /// What the store is filled with: a folder under `fixtures/`.
     pub(crate) fixture: &'static str,
+    /// The database that the store is a copy of, where it is not a new one with that fixture.
+    pub(crate) template: Option<String>,
     /// Statements that the store's owner runs before anything starts.
     pub(crate) prepare: Vec<String>,
     /// What else the owner does to the store.
@@ -54,6 +56,7 @@ impl Default for Setup {
             policy: workspace::root().join("policies/demo"),
             more: None,
             fixture: "crm",
+            template: None,
             prepare: Vec::new(),
             fill: None,
             pool: None,
@@ -76,7 +79,10 @@ impl Gateway {
     }
 
     pub(crate) fn start_with(setup: &Setup) -> Self {
-        let store = Postgres::shared().database_with(setup.fixture);
+        let store = match &setup.template {
+            Some(template) => Postgres::shared().database_like(template),
+            None => Postgres::shared().database_with(setup.fixture),
+        };
         for statements in &setup.prepare {
             store.run(statements);
         }

@@ -9,6 +9,7 @@ use pg_raw_parse::raw::VariableSetKind;
 use pg_raw_parse::{ConstValue, Owned, nodes};
 
 use crate::print::print_tree;
+use crate::set_config;
 use crate::statement::{Sent, Statement};
 
 /// A placeholder setting of the session that takes the place of a change of the path. It means nothing upstream.
@@ -38,6 +39,9 @@ pub fn forward(statement: &Statement<'_>, search_path: &[Arc<str>]) -> Result<Fo
         }
         Sent::Itself => (itself(statement.raw()), None),
         Sent::Set { name, value, local } => (set(name, value, *local), None),
+        Sent::SetConfig { name, value, local } => {
+            (set_config::statement(&["pg_catalog", "set_config"], name, value, *local), None)
+        }
         Sent::Reset { name, tag } => (reset(name), Some(*tag)),
         Sent::Path { path, tag } => {
             (set(PATH_NOTE, &show_path(path.as_deref().unwrap_or_default()), false), Some(*tag))

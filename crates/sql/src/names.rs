@@ -43,7 +43,9 @@ pub(crate) fn relation<'c>(
     session: &Session<'_>,
 ) -> Result<&'c Arc<Relation>, Refusal> {
     let name = range.relname().unwrap_or_default();
-    if let Some(database) = range.catalogname().filter(|database| *database != &*catalog.database) {
+    // The client knows the store by its name here, and the database by what it answers for itself.
+    let names = [&*catalog.store, &*catalog.database];
+    if let Some(database) = range.catalogname().filter(|database| !names.contains(database)) {
         let message = format!("cross-database references are not supported: `{}`", quote(database));
         return Err(Refusal::new(RefusalKind::Unsupported, message).at(range.location));
     }

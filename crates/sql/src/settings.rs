@@ -91,6 +91,7 @@ const SETTINGS: &[Setting] = &[
     setting("lc_monetary", Rule::Shown),
     setting("lc_numeric", Rule::Shown),
     setting("lc_time", Rule::Shown),
+    setting("default_table_access_method", Rule::Shown),
     // The upstream login may be a superuser; no caller is.
     setting("is_superuser", Rule::Answered("off")),
     setting("role", Rule::Back),
@@ -160,7 +161,8 @@ pub(crate) fn set(set: &nodes::VariableSetStmt) -> Result<Class, Refusal> {
     .map_err(|refusal| refusal.at(set.location))
 }
 
-fn set_value(name: &str, values: Vec<String>, local: bool) -> Result<Class, Refusal> {
+/// SET name TO values.
+pub(crate) fn set_value(name: &str, values: Vec<String>, local: bool) -> Result<Class, Refusal> {
     match find(name)? {
         Rule::Path if local => Err(Refusal::new(
             RefusalKind::Unsupported,

@@ -8,7 +8,7 @@ use pg_raw_parse::raw::{DiscardMode, LockClauseStrength, TransactionStmtKind};
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, nodes};
 
-use crate::{copy, cursor, prepared, settings};
+use crate::{copy, cursor, prepared, set_config, settings};
 
 /// What kind a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +213,8 @@ pub(crate) enum Sent {
     Itself,
     /// A setting with its checked value.
     Set { name: String, value: String, local: bool },
+    /// The same by a query that answers with the value.
+    SetConfig { name: String, value: String, local: bool },
     /// A setting's way back.
     Reset { name: String, tag: &'static str },
     /// A note of a new path.
@@ -230,6 +232,9 @@ pub(crate) enum Sent {
 pub(crate) fn classify(raw: &nodes::RawStmt, source: &str) -> Result<Class, Refusal> {
     match raw.stmt() {
         Node::SelectStmt(select) => {
+            if let Some(set) = set_config::classify(select) {
+                return set.map_err(|refusal| refusal.at(raw.stmt_location));
+            }
             check_reads_only(select)?;
             Ok(Class { kind: Kind::Select, effect: Effect::None, sent: Sent::Rewritten })
         }
