@@ -10,7 +10,7 @@ update customers set
     ssn = repeat('*', 7) || right(ssn, 4),
     salary = null;
 
-drop table employees, qvhidden_vault;
+drop table employees, qvhidden_vault, profiles, assignments;
 drop schema qvhidden_schema cascade;
 alter table customers drop column internal_label;
 alter table events drop column payload;

@@ -91,7 +91,6 @@ const SETTINGS: &[Setting] = &[
     setting("lc_monetary", Rule::Shown),
     setting("lc_numeric", Rule::Shown),
     setting("lc_time", Rule::Shown),
-    setting("default_table_access_method", Rule::Shown),
     // The upstream login may be a superuser; no caller is.
     setting("is_superuser", Rule::Answered("off")),
     setting("role", Rule::Back),

@@ -16,6 +16,8 @@ const CALLER: &str = "alice";
 const HIDDEN: &[&str] = &[
     "qvhidden",
     "employees",
+    "profiles",
+    "assignments",
     "manager_id",
     "Mara Voss",
     "internal_label",
