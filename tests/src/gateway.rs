@@ -100,7 +100,11 @@ impl Gateway {
         if let Some((current, _)) = setup.keys.last() {
             add_keys(&folder, *current, &setup.keys);
         }
+        Self::of_folder(folder, port, store)
+    }
 
+    /// The gateway whose configuration stands in this folder; it goes with the test.
+    pub(crate) fn of_folder(folder: PathBuf, port: u16, store: Database<'static>) -> Self {
         let program = [
             executable().into_os_string(),
             "serve".into(),

@@ -15,6 +15,8 @@ mod clients;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod first_hour;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod hash;
@@ -26,6 +28,8 @@ mod parity;
 mod property;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod rights;
 #[cfg(test)]
 mod safe_list;
 #[cfg(test)]

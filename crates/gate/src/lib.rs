@@ -9,11 +9,13 @@
 //! | a statement, permitted and recorded | `permit.rs` |
 //! | keys of the `hash` mask | `hash.rs` |
 //! | why a decision is what it is | `explain.rs` |
+//! | what a caller may do, told to it | `rights.rs` |
 
 mod explain;
 mod hash;
 mod names;
 mod permit;
+mod rights;
 mod session;
 mod snapshot;
 mod sql;

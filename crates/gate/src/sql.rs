@@ -118,6 +118,7 @@ impl Gate {
         let holds = decision.generation == snapshot.generation
             && *path == decision.search_path
             && !decision.uses_names()
+            && !decision.tells_of_now()
             && decision.holds_now(session, &snapshot)?;
         if holds {
             return Ok(Arc::clone(decision));
@@ -185,6 +186,9 @@ impl Deciding<'_> {
             Kind::Execute => self.executed(statement, state, limits)?,
             Kind::Fetch => self.fetched(statement, state, limits)?,
             Kind::Transaction | Kind::Set | Kind::Show | Kind::Session | Kind::Empty => {
+                if let Some(form) = statement.shows_rights() {
+                    return self.rights(statement, form);
+                }
                 if let Some(name) = statement.cursor() {
                     open_cursor(name, state)?;
                 }
@@ -356,7 +360,7 @@ impl Deciding<'_> {
         }
     }
 
-    fn decided(&self, statement: &Statement<'_>, text: &str) -> Decided {
+    pub(crate) fn decided(&self, statement: &Statement<'_>, text: &str) -> Decided {
         Decided {
             asked: statement.source().into(),
             text: text.into(),
@@ -400,6 +404,11 @@ impl SqlDecision {
     #[must_use]
     pub fn uses_names(&self) -> bool {
         self.statements.iter().any(|decided| decided.kind == Kind::Execute || decided.needs_cursor())
+    }
+
+    /// Whether it answers with what holds at this moment, such as the rights of the caller.
+    fn tells_of_now(&self) -> bool {
+        self.statements.iter().any(|decided| decided.kind == Kind::Show)
     }
 
     /// The text and the types of its parameters, for who executes it by its name.

@@ -12,7 +12,7 @@
 //! | refusals, and errors of the store made safe | `answer.rs` |
 //! | connections to the store | `pool.rs`, `upstream.rs` |
 //! | cancels that hit nobody else | `cancel.rs` |
-//! | what a store holds | `catalog.rs` |
+//! | what a store holds; what its operator asks of it | `catalog.rs`, `survey.rs`, `roads.rs` |
 //! | messages, and how they are read | `frame.rs`, `front.rs`, `back.rs` |
 //! | a client's first packets and its proof | `startup.rs`, `tls.rs`, `login.rs`, `scram.rs` |
 
@@ -33,6 +33,7 @@ mod objects;
 mod open;
 mod pool;
 mod relay;
+pub mod roads;
 pub mod scram;
 mod serve;
 mod session;
@@ -40,6 +41,7 @@ mod settings;
 mod simple;
 pub mod startup;
 mod statements;
+pub mod survey;
 pub mod tls;
 pub mod upstream;
 

@@ -26,6 +26,8 @@ use crate::{front, hidden, tls};
 const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
 /// The most that is held of one answer where the gateway itself asks.
 const ANSWER_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Why a login fails where the configuration has nothing to give.
+pub(crate) const NO_PASSWORD: &str = "no password is configured";
 
 /// Where a store is, and how to log in there.
 #[derive(Debug, Clone)]
@@ -290,7 +292,7 @@ impl Upstream {
     }
 
     async fn log_in(&mut self, config: &UpstreamConfig) -> Result<(), UpstreamError> {
-        let password = || config.password.as_ref().ok_or(UpstreamError::Login("no password is configured"));
+        let password = || config.password.as_ref().ok_or(UpstreamError::Login(NO_PASSWORD));
         let mut out = BytesMut::new();
         loop {
             let frame = self.hear().await?;

@@ -18,6 +18,7 @@ mod mask;
 mod name;
 mod parse;
 mod policy;
+mod rights;
 mod schema;
 mod value;
 mod visible;
@@ -28,6 +29,7 @@ pub use explain::{ExplainedRelation, ExplainedRule, Explanation};
 pub use lock::{LOCK, empty_lock};
 pub use parse::parse;
 pub use policy::{Expectation, Policy, PolicyTest};
+pub use rights::Right;
 
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,17 @@ impl Policy {
         self.schema.caller(identity, purpose)
     }
 
+    /// The purposes that an identity may choose from.
+    pub fn purposes<'a>(&self, identity: &'a Identity) -> impl Iterator<Item = &'a str> + use<'a> {
+        let listed = identity.purposes.iter();
+        listed.chain(identity.attributes.get("purpose").into_iter().flatten()).map(String::as_str)
+    }
+
+    /// The attributes that the `caller` block declares, and `id`.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.schema.names()
+    }
+
     /// The tests that the policy brings.
     #[must_use]
     pub fn tests(&self) -> &[PolicyTest] {

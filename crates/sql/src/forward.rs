@@ -47,8 +47,11 @@ pub fn forward(statement: &Statement<'_>, search_path: &[Arc<str>]) -> Result<Fo
             (set(PATH_NOTE, &show_path(path.as_deref().unwrap_or_default()), false), Some(*tag))
         }
         Sent::Note { tag } => (set(SESSION_NOTE, "", false), Some(*tag)),
-        Sent::ShowPath => (answer("search_path", &show_path(search_path)), Some("SHOW")),
-        Sent::Answer { name, answer: text } => (answer(name, text), Some("SHOW")),
+        Sent::ShowPath => (answered("search_path", &show_path(search_path)), Some("SHOW")),
+        Sent::Answer { name, answer: text } => (answered(name, text), Some("SHOW")),
+        Sent::Rights(_) => {
+            return Err(Refusal::new(RefusalKind::Unsupported, "the rights of a caller are not told here"));
+        }
     };
     Ok(Forwarded { text: print_tree(&tree)?.text().to_owned(), tag })
 }
@@ -67,7 +70,7 @@ pub fn show_path(path: &[Arc<str>]) -> String {
     path.iter().map(|name| access::quote(name)).collect::<Vec<_>>().join(", ")
 }
 
-fn itself(raw: &nodes::RawStmt) -> Owned<nodes::RawStmt> {
+pub(crate) fn itself(raw: &nodes::RawStmt) -> Owned<nodes::RawStmt> {
     owned(|mem| mem.make_unique(raw))
 }
 
@@ -94,8 +97,16 @@ fn variable<'m>(mem: MemoryToken<'m>, name: &str, kind: u32) -> Unique<'m, &'m n
     set
 }
 
+/// The statement that answers with one text, under this name.
+///
+/// # Errors
+/// A text that cannot be printed.
+pub fn answer(name: &str, text: &str) -> Result<String, Refusal> {
+    Ok(print_tree(&answered(name, text))?.text().to_owned())
+}
+
 /// `SELECT 'text'::pg_catalog.text AS name`
-fn answer(name: &str, text: &str) -> Owned<nodes::RawStmt> {
+fn answered(name: &str, text: &str) -> Owned<nodes::RawStmt> {
     owned(|mem| {
         let constant = mem.make_a_const(ConstValue::String(text)).uncast();
         let names = mem.make_list(&[mem.make_string(Some("pg_catalog")), mem.make_string(Some("text"))]);

@@ -51,6 +51,7 @@ mod set_config;
 mod settings;
 mod stack;
 mod statement;
+mod table;
 mod unnest;
 mod verify;
 mod versions;
@@ -59,7 +60,7 @@ mod views_closed;
 mod views_open;
 
 pub use compare::is_pattern;
-pub use forward::{Forwarded, forward, set_statement, show_path};
+pub use forward::{Forwarded, answer, forward, set_statement, show_path};
 pub use hidden::Hidden;
 pub use names::Session;
 pub use parse::{Batch, Limits, parse};
@@ -69,7 +70,8 @@ pub use rewrite::rewrite;
 pub use scope::{Scope, scope};
 pub use settings::start_up_setting;
 pub use stack::on_stack;
-pub use statement::{Effect, Kind, Statement};
+pub use statement::{Effect, Kind, Rights, Statement};
+pub use table::table;
 pub use verify::verify;
 
 #[cfg(test)]

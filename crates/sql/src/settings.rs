@@ -5,7 +5,7 @@ use std::sync::Arc;
 use access::{Refusal, RefusalKind};
 use pg_raw_parse::{ConstValue, Node, nodes, raw::VariableSetKind};
 
-use crate::statement::{Class, Effect, Kind, Sent};
+use crate::statement::{Class, Effect, Kind, Rights, Sent};
 
 /// The longest value of a setting, in bytes.
 const VALUE_BYTES_MAX: usize = 1024;
@@ -96,6 +96,10 @@ const SETTINGS: &[Setting] = &[
     setting("role", Rule::Back),
     setting("session_authorization", Rule::Back),
 ];
+
+/// What SHOW tells of the caller itself. There is nothing to set.
+const RIGHTS: &[(&str, Rights)] =
+    &[("veilgate.rights", Rights::Rows), ("veilgate.rights_json", Rights::Text)];
 
 /// Settings that are refused with a reason of their own.
 const REFUSED: &[(&str, &str)] = &[
@@ -262,6 +266,9 @@ pub(crate) fn show(show: &nodes::VariableShowStmt) -> Result<Class, Refusal> {
     if name == "all" {
         let refusal = Refusal::new(RefusalKind::Unsupported, "SHOW ALL is not mediated by this version");
         return Err(refusal.hint("show one setting at a time"));
+    }
+    if let Some((_, form)) = RIGHTS.iter().find(|(shown, _)| *shown == name) {
+        return Ok(Class { kind: Kind::Show, effect: Effect::None, sent: Sent::Rights(*form) });
     }
     let sent = match find(&name)? {
         Rule::Path => Sent::ShowPath,

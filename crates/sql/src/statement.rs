@@ -146,6 +146,12 @@ impl<'b> Statement<'b> {
         self.source
     }
 
+    /// The form in which it shows the caller's own rights, where that is what it does.
+    #[must_use]
+    pub fn shows_rights(&self) -> Option<Rights> {
+        if let Sent::Rights(form) = self.sent() { Some(*form) } else { None }
+    }
+
     /// What goes upstream for it.
     pub(crate) fn sent(&self) -> &'b Sent {
         &self.class.sent
@@ -204,6 +210,15 @@ pub(crate) struct Class {
     pub(crate) sent: Sent,
 }
 
+/// How a caller is told what it may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// A row for each field of each relation.
+    Rows,
+    /// One row with one text.
+    Text,
+}
+
 /// What goes upstream for a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -225,6 +240,8 @@ pub(crate) enum Sent {
     ShowPath,
     /// An answer that the gateway knows.
     Answer { name: String, answer: &'static str },
+    /// What the caller may do.
+    Rights(Rights),
 }
 
 /// What kind this is.

@@ -3,15 +3,19 @@
 mod check;
 mod explain;
 mod hash;
+mod init;
 mod reload;
 mod serve;
 mod test;
+mod user;
 mod verifier;
 mod version;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use crate::error::Error;
+use crate::output;
 
 /// A governance gateway in the data path of Postgres.
 ///
@@ -20,6 +24,7 @@ use crate::error::Error;
 #[derive(Debug, clap::Parser)]
 #[command(name = "veilgate", version, max_term_width = 100)]
 #[command(after_help = "Start with:\n  \
+    veilgate init --from postgres://postgres@127.0.0.1/crm\n  \
     veilgate check --config veilgate.yaml\n  \
     veilgate serve --config veilgate.yaml\n  \
     veilgate explain --as alice 'select * from customers'")]
@@ -47,6 +52,8 @@ pub(crate) struct Cli {
 /// One command.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    Init(init::Init),
+    User(user::User),
     Serve(serve::Serve),
     Check(check::Check),
     Test(test::Test),
@@ -66,6 +73,8 @@ impl Cli {
 
     pub(crate) fn run(&self) -> Result<(), Error> {
         match &self.command {
+            Command::Init(init) => in_runtime(init.run(&self.config)),
+            Command::User(user) => user.run(&self.config),
             Command::Serve(serve) => in_runtime(serve.run(&self.config)),
             Command::Check(check) => in_runtime(check.run(&self.config)),
             Command::Test(test) => in_runtime(test.run(&self.config)),
@@ -79,6 +88,29 @@ impl Cli {
             }
         }
     }
+}
+
+/// Says why a command line cannot be read, or the help that it asks for, without what stands behind a `://`: there may be
+/// a password in it.
+pub(crate) fn unreadable(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    if error.use_stderr() && text.contains("://") {
+        output::note(without_urls(&text));
+    } else {
+        // Who has closed the pipe does not want more.
+        let _ = error.print();
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn without_urls(text: &str) -> String {
+    let (mut told, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("://") {
+        told += before;
+        told += "://…";
+        rest = after.trim_start_matches(|letter: char| !letter.is_whitespace());
+    }
+    told + rest
 }
 
 fn in_runtime(command: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use policy::{Diagnostic, Source, document};
 
-pub(crate) use callers::{CallerEntry, Callers, read_callers};
+pub(crate) use callers::{CallerEntry, Callers, callers_of, read_callers};
 pub(crate) use keys::{Key, KeyFrom};
 pub(crate) use reader::Environment;
 use reader::Reader;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::Catalog;
+use access::{Catalog, Identity, Refusal};
 use gate::Identities;
 use pg_proxy::login::{Login, Logins};
 use pg_proxy::upstream::{Password as Secret, UpstreamConfig};
@@ -68,6 +68,16 @@ pub(crate) fn callers(config: &Config) -> Result<Callers, Vec<Diagnostic>> {
         CallersFrom::Here(callers) => Ok(callers.clone()),
         CallersFrom::File(path) => config::read_callers(path),
     }
+}
+
+/// The purposes with which the policy would not let somebody log in, and why. Without any purpose the one is none.
+pub(crate) fn cannot_log_in<'a>(policy: &Policy, identity: &'a Identity) -> Vec<(Option<&'a str>, Refusal)> {
+    let purposes: Vec<Option<&str>> = match &identity.purposes[..] {
+        [] => vec![None],
+        purposes => purposes.iter().map(|purpose| Some(purpose.as_str())).collect(),
+    };
+    let refused = |purpose| Some((purpose, policy.caller(identity, purpose).err()?));
+    purposes.into_iter().filter_map(refused).collect()
 }
 
 /// What the gate knows of the callers.

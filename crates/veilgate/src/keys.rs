@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use gate::{HashKeys, SECRET_BYTES_MAX};
 use policy::Policy;
+use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Key, KeyFrom};
@@ -44,6 +45,21 @@ pub(crate) fn read(config: &Config) -> Result<Option<Arc<HashKeys>>, Error> {
     }
     let keys = HashKeys::new(versions, key.current);
     keys.map(|keys| Some(Arc::new(keys))).map_err(|why| unusable(key, why))
+}
+
+/// A new key, or a new password: 64 random hexadecimal digits.
+pub(crate) fn new() -> Result<Zeroizing<String>, Error> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    SystemRandom::new()
+        .fill(&mut *bytes)
+        .map_err(|_| Error::Message("the system has no random bytes".into()))?;
+    let mut digits = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+    for byte in bytes.iter() {
+        for nibble in [byte >> 4, byte & 15] {
+            digits.extend(char::from_digit(nibble.into(), 16));
+        }
+    }
+    Ok(digits)
 }
 
 fn unusable(key: &Key, why: gate::HashKeyError) -> Error {

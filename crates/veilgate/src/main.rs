@@ -1,15 +1,19 @@
 //! veilgate: a governance gateway in the data path of Postgres.
 
 mod admin;
+mod callers_file;
 mod command;
 mod config;
+mod draft;
 mod error;
 mod gateway;
 mod keys;
 mod output;
+mod password;
 mod reload;
 mod telemetry;
 mod tls;
+mod yaml;
 
 use std::process::ExitCode;
 
@@ -19,7 +23,10 @@ use crate::command::Cli;
 use crate::error::Error;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return command::unreadable(&error),
+    };
     let run = telemetry::start(cli.log_level()).map_err(Error::Message).and_then(|()| cli.run());
     match run {
         Ok(()) => ExitCode::SUCCESS,

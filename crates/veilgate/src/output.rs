@@ -6,3 +6,8 @@ use std::io::{self, Write};
 pub(crate) fn line(text: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
+
+/// Says something beside what was asked for, on standard error.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

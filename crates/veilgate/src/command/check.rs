@@ -1,5 +1,7 @@
 //! `veilgate check`: the policy against itself, against the callers, and against the stores' live catalogues.
 
+mod bypass;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +21,9 @@ use crate::{gateway, keys, output};
     after_help = "Examples:\n  veilgate check                            all that the configuration names\n  \
     veilgate check --offline                  without asking a store\n  \
     veilgate check --accept                   writes down which fields a \"*\" stands for\n  \
-    veilgate check --policy policies/demo     a policy alone, without a configuration"
+    veilgate check --policy policies/demo     a policy alone, without a configuration\n  \
+    veilgate check --bypass                   who can go round the gateway\n  \
+    veilgate check --bypass --trust role:postgres --trust slot:standby"
 )]
 pub(crate) struct Check {
     /// Ask no store: what the text alone shows
@@ -29,6 +33,16 @@ pub(crate) struct Check {
     /// Name in `fields.lock`, beside the policy, every field that a `"*"` stands for
     #[arg(long, conflicts_with_all = ["offline", "policy"])]
     accept: bool,
+
+    /// Also say who can go round the gateway: other logins with rights to governed tables, superusers, replication,
+    /// functions with rights of their owner, foreign servers. The exit code is 1 where anybody can who is not trusted; what
+    /// could not be looked at is said
+    #[arg(long, conflicts_with_all = ["offline", "policy"])]
+    bypass: bool,
+
+    /// Somebody who is meant to have a road of its own, as the table names it; may be given several times
+    #[arg(long, value_name = "KIND:NAME", requires = "bypass")]
+    trust: Vec<String>,
 
     /// Check the policy of this folder alone
     #[arg(long, value_name = "FOLDER")]
@@ -50,13 +64,17 @@ impl Check {
         let mut found = Findings::default();
         found.callers(&policy, &callers);
         found.keys(&config, &policy);
+        let mut roads = Ok(());
         if !self.offline {
             let catalogs = found.catalogs(&config).await;
             let (bound, diagnostics) = policy.bind(&catalogs);
             found.diagnostics(&diagnostics);
             found.rights(&config, &catalogs, &bound).await;
+            if self.bypass {
+                roads = bypass::report(&config, &catalogs, &bound, &self.trust).await;
+            }
         }
-        found.conclude(&policy)
+        found.conclude(&policy).and(roads)
     }
 }
 
@@ -126,15 +144,9 @@ impl Findings {
     fn callers(&mut self, policy: &Policy, callers: &Callers) {
         for entry in callers.values() {
             let identity = &entry.identity;
-            let purposes: Vec<Option<&str>> = match &identity.purposes[..] {
-                [] => vec![None],
-                purposes => purposes.iter().map(|purpose| Some(purpose.as_str())).collect(),
-            };
-            for purpose in purposes {
-                if let Err(refusal) = policy.caller(identity, purpose) {
-                    let with = purpose.map(|purpose| format!(" for purpose `{purpose}`")).unwrap_or_default();
-                    self.error(format_args!("caller `{}` cannot log in{with}: {refusal}", identity.id));
-                }
+            for (purpose, refusal) in gateway::cannot_log_in(policy, identity) {
+                let with = purpose.map(|purpose| format!(" for purpose `{purpose}`")).unwrap_or_default();
+                self.error(format_args!("caller `{}` cannot log in{with}: {refusal}", identity.id));
             }
         }
     }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use access::HashKey;
 use gate::HashKeys;
-use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -87,7 +86,7 @@ impl Hash {
     pub(crate) fn run(&self, config_file: &Path) -> Result<(), Error> {
         match &self.what {
             What::New(New {}) => {
-                output::line(&*new_key()?);
+                output::line(&*keys::new()?);
                 Ok(())
             }
             What::Token(Token { field, version, ty }) => {
@@ -113,20 +112,6 @@ impl Field {
         let key = policy.hash_key(&self.class, self.purpose.as_deref()).map_err(Error::Message)?;
         Ok((keys, key))
     }
-}
-
-fn new_key() -> Result<Zeroizing<String>, Error> {
-    let mut bytes = Zeroizing::new([0_u8; 32]);
-    SystemRandom::new()
-        .fill(&mut *bytes)
-        .map_err(|_| Error::Message("the system has no random bytes".into()))?;
-    let mut digits = Zeroizing::new(String::with_capacity(2 * bytes.len()));
-    for byte in bytes.iter() {
-        for nibble in [byte >> 4, byte & 15] {
-            digits.extend(char::from_digit(nibble.into(), 16));
-        }
-    }
-    Ok(digits)
 }
 
 fn token(keys: &HashKeys, key: &HashKey, version: u32, ty: Type, value: &str) -> Result<String, Error> {

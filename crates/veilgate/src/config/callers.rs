@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use access::Identity;
 use pg_proxy::scram::Verifier;
-use policy::{Diagnostic, document};
+use policy::{Diagnostic, Source, document};
 
 use super::reader::Reader;
 use super::{Environment, source};
@@ -24,11 +24,18 @@ pub(crate) struct CallerEntry {
 
 /// Reads a file of callers.
 pub(crate) fn read_callers(path: &Path) -> Result<Callers, Vec<Diagnostic>> {
-    let source = source(path)?;
-    let root = document::read(&source)?;
+    callers_of(&source(path)?)
+}
+
+/// The callers that the text of such a file holds. One that holds nothing but comments has none yet.
+pub(crate) fn callers_of(source: &Source) -> Result<Callers, Vec<Diagnostic>> {
+    if source.text.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
+        return Ok(Callers::new());
+    }
+    let root = document::read(source)?;
     // What the file holds is what stands below `callers` in a configuration. No variable overrides it.
     let environment = Environment::default();
-    let mut reader = Reader::below(&source, &root, &environment, &["callers"]);
+    let mut reader = Reader::below(source, &root, &environment, &["callers"]);
     let callers = callers(&mut reader);
     match callers {
         Some(callers) if reader.errors.is_empty() => Ok(callers),
