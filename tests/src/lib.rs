@@ -25,6 +25,8 @@ mod limits;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod property;
 #[cfg(test)]
 mod reload;

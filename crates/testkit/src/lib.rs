@@ -13,6 +13,7 @@ pub mod case;
 pub mod certificate;
 mod data_folder;
 mod installation;
+pub mod plans;
 pub mod postgres;
 pub mod watchdog;
 pub mod workspace;
