@@ -8,7 +8,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a kind that needs nothing special is not named")]
 
 mod condition;
-mod dice;
+pub(crate) mod dice;
 pub(crate) mod kind;
 pub(crate) mod mask;
 mod model;

@@ -88,10 +88,19 @@ pub(crate) struct Cte {
     pub(crate) name: Arc<str>,
     pub(crate) columns: Rc<Vec<Seen>>,
     pub(crate) open: bool,
+    /// Whether its query has been read: another query of its WITH RECURSIVE may name it before.
+    pub(crate) known: bool,
     /// A part of it that can fail or tell: it runs where the name is read.
     pub(crate) hazard: Option<Hazard>,
     /// The query that passes up what admits its rows, where some of its own are filtered.
     pub(crate) inside: Option<BodyId>,
+}
+
+impl Cte {
+    /// A name that is in sight before its query has been read.
+    fn announced(name: Arc<str>) -> Self {
+        Self { name, columns: Rc::default(), open: false, known: false, hazard: None, inside: None }
+    }
 }
 
 /// What is gathered over one query, its subqueries included.
@@ -226,6 +235,11 @@ impl<'a> Analyzer<'a> {
 
     fn with(&mut self, select: &nodes::SelectStmt) -> Result<(), Refusal> {
         let Some(with) = select.with_clause() else { return Ok(()) };
+        if with.recursive {
+            for cte in with.ctes() {
+                self.bring(Cte::announced(text(cte.ctename())));
+            }
+        }
         for cte in with.ctes() {
             let Node::SelectStmt(query) = cte.ctequery() else {
                 return Err(unsupported("a statement in WITH that writes", cte.location));
@@ -241,19 +255,23 @@ impl<'a> Analyzer<'a> {
             self.search_and_cycle(cte, &mut columns)?;
             let inside = body.filtered.then_some(body.inside);
             let hazard = body.hazards.into_iter().next();
-            self.bring(Cte { name, columns: Rc::new(columns), open: body.open, hazard, inside });
+            let columns = Rc::new(columns);
+            self.bring(Cte { name, columns, open: body.open, known: true, hazard, inside });
         }
         Ok(())
     }
 
     fn bring(&mut self, cte: Cte) {
-        if let Some(frame) = self.ctes.last_mut() {
-            frame.push(cte);
+        let Some(frame) = self.ctes.last_mut() else { return };
+        match frame.iter_mut().find(|known| known.name == cte.name && !known.known) {
+            Some(announced) => *announced = cte,
+            None => frame.push(cte),
         }
     }
 
     /// A query that may name itself: its columns are those of its first arm. Its rows have been computed when they are
-    /// read, and so need no gate.
+    /// read, and so need no gate: it is sent as MATERIALIZED, since one that does not name itself after all could be
+    /// moved into the query that reads it.
     fn recursive(
         &mut self,
         cte: &nodes::CommonTableExpr,
@@ -268,6 +286,7 @@ impl<'a> Analyzer<'a> {
         {
             return Err(unsupported("ORDER BY or LIMIT of a recursive query", cte.location));
         }
+        self.edits.add(cte, Edit::Materialized);
         self.enclosed(query, |this| {
             let seed = this.select(first, Place::Inner)?.settled();
             let mut columns = seed.columns;
@@ -276,7 +295,8 @@ impl<'a> Analyzer<'a> {
             this.search_and_cycle(cte, &mut named)?;
             let hazard = seed.hazards.first().cloned();
             let seen = Rc::new(named);
-            this.bring(Cte { name: name.clone(), columns: seen, open: seed.open, hazard, inside: None });
+            let name = name.clone();
+            this.bring(Cte { name, columns: seen, open: seed.open, known: true, hazard, inside: None });
             let step = this.select(second, Place::Inner)?;
             for (column, other) in columns.iter_mut().zip(&step.columns) {
                 column.facts =
@@ -435,6 +455,7 @@ impl<'a> Analyzer<'a> {
         let (settled, admits) = self.level_at(depth);
         let mut facts = facts.clone();
         if settled {
+            facts.settled = facts.gates.iter().filter(|admit| admits.contains(admit)).collect();
             facts.gates.take(&admits);
         }
         self.note_gates(&facts.gates);

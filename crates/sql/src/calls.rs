@@ -12,7 +12,7 @@ use crate::analyze::{Analyzer, unsupported};
 use crate::barrier;
 use crate::edits::Edit;
 use crate::expr::C_COLLATION;
-use crate::lists::{Arg, CallKind, Safety, oid};
+use crate::lists::{Arg, CallKind, Resolved, Safety, oid};
 use crate::range::{Collation, Facts, Ty};
 use crate::settings;
 
@@ -33,9 +33,8 @@ const READ_WHEN_PLANNED: [u32; 10] = [
 /// Functions that answer the time of the transaction or statement, and cannot fail.
 const TIMES: [&str; 3] = ["now", "transaction_timestamp", "statement_timestamp"];
 
-/// Functions that differ from call to call.
-const VOLATILE: [&str; 6] =
-    ["random", "random_normal", "clock_timestamp", "timeofday", "gen_random_uuid", "uuidv7"];
+/// Aggregates that are one value of their argument: the first in its order, one way or the other.
+const FOUND_BY_ORDER: [&str; 5] = ["min", "max", "bool_and", "bool_or", "every"];
 
 /// The first oid that the server does not give to its own types.
 const FIRST_USER_OID: u32 = 16384;
@@ -93,7 +92,13 @@ impl Analyzer<'_> {
             || is_constant_series(&name, call);
         let kind = |kind| self.lists.functions(&name).iter().any(|overload| overload.kind == kind);
         if kind(CallKind::Aggregate) || call.over().is_some() {
-            // What an aggregate gives is made of rows that were filtered; nothing moves below it.
+            // What an aggregate gives is made of rows that were filtered; nothing moves below it. But the first row in
+            // the order of an index is found by one more condition, that the argument is not NULL.
+            if FOUND_BY_ORDER.contains(&name.as_str()) && call.over().is_none() {
+                let mut gates = facts.gates.clone();
+                gates.add_all(&facts.settled);
+                self.at_risk(&facts, &gates, None)?;
+            }
             self.note(&facts.hazards);
             self.note(&over_rows.hazards);
             if !safe {
@@ -103,7 +108,7 @@ impl Analyzer<'_> {
             let grouped = call.over().is_none() || facts.grouped;
             return Ok(Facts { hazards: Vec::new(), aggregated: true, grouped, origin: None, ..facts });
         }
-        facts.volatile |= VOLATILE.contains(&name.as_str());
+        facts.volatile |= self.differs(&name, known);
         facts.gives_rows |= kind(CallKind::SetReturning);
         if !safe {
             self.make_unsafe(&mut facts, format!("{name}()"), call.location);
@@ -113,6 +118,14 @@ impl Analyzer<'_> {
         }
         facts.origin = None;
         Ok(facts)
+    }
+
+    /// Whether a call may give another value each time; of several that could be meant, whether one may.
+    fn differs(&self, name: &str, known: Option<Resolved>) -> bool {
+        match known.and_then(|found| found.overload) {
+            Some(overload) => overload.volatile,
+            None => self.lists.functions(name).iter().any(|overload| overload.volatile),
+        }
     }
 
     fn function_name(&self, call: &nodes::FuncCall) -> Result<String, Refusal> {

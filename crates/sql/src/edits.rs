@@ -9,8 +9,8 @@ use std::sync::Arc;
 use access::{Catalog, Guards, Refusal};
 use pg_raw_parse::make::{MemoryToken, Unique};
 use pg_raw_parse::transform::{
-    Assignable, Transform, transform_join_expr, transform_node, transform_range_subselect,
-    transform_res_target, transform_select_stmt,
+    Assignable, Transform, transform_common_table_expr, transform_join_expr, transform_node,
+    transform_range_subselect, transform_res_target, transform_select_stmt,
 };
 use pg_raw_parse::{ConstValue, Node, NodeMut, nodes, raw};
 
@@ -18,7 +18,8 @@ use crate::analyze::Mention;
 use crate::build::Build;
 use crate::catalogue::Wrap;
 use crate::figure::column_name;
-use crate::gates::{Admit, BodyId, Gate, Inside, Passing, Placed, any_present};
+use crate::gated::{gateable, gated, gated_argument};
+use crate::gates::{Admit, BodyId, Inside, Passing, Placed, any_present};
 use crate::hidden::Hidden;
 use crate::lower::Mentioned;
 use crate::range::AdmitId;
@@ -82,6 +83,8 @@ pub(crate) enum Edit {
         /// What admits the rows of both.
         admits: Vec<AdmitId>,
     },
+    /// A query of WITH is computed by itself, whatever stands around it.
+    Materialized,
     /// A query has this number, by which something may be wanted of it.
     Inside(BodyId),
 }
@@ -418,72 +421,6 @@ fn target<'m>(mem: MemoryToken<'m>, path: &[Arc<str>]) -> Unique<'m, &'m nodes::
     mem.make_res_target(None, mem.empty(), Build(mem).column(&path))
 }
 
-/// `CASE WHEN … IS NOT FALSE THEN node END`.
-fn gated<'m>(mem: MemoryToken<'m>, node: Made<'m>, gate: &Gate) -> Made<'m> {
-    let build = Build(mem);
-    let length = match node.as_ref() {
-        Node::TypeCast(cast) => {
-            cast.type_name().filter(|name| !name.typmods().is_empty()).map(|name| mem.make_unique(name))
-        }
-        _ => None,
-    };
-    let mut node = node;
-    if !gate.admits.is_empty() {
-        let admits = gate.admits.iter().map(|name| build.is_not_false(build.column(&[name]))).collect();
-        node = build.case(vec![(build.and(admits), node)], None);
-    }
-    if gate.counted {
-        let counted = build.operator(">=", build.count(), build.integer(0));
-        node = build.case(vec![(counted, node)], None);
-    }
-    match length {
-        Some(name) => {
-            let mut cast = mem.make_node::<nodes::TypeCast>();
-            cast.as_mut().set_arg(node);
-            cast.as_mut().set_type_name(name.as_option());
-            cast.uncast()
-        }
-        None => node,
-    }
-}
-
-/// An argument of a call that gives rows: NULL on hidden rows, and then it gives none.
-fn gated_argument<'m>(mem: MemoryToken<'m>, arg: Node<'_>, gate: &Gate) -> Made<'m> {
-    let held = ffi::hold(mem, arg);
-    match arg {
-        Node::A_Const(_) | Node::ParamRef(_) => held,
-        _ => gated(mem, held, gate),
-    }
-}
-
-/// A node around which a gate may stand.
-fn gateable<'n>(node: &'n NodeMut<'_, '_>) -> Option<Node<'n>> {
-    macro_rules! kinds {
-        ($($kind:ident),*) => {
-            match node {
-                $(NodeMut::$kind(node) => Some(Node::$kind(node)),)*
-                _ => None,
-            }
-        };
-    }
-    kinds!(
-        A_Expr,
-        TypeCast,
-        FuncCall,
-        SubLink,
-        ColumnRef,
-        CaseExpr,
-        CoalesceExpr,
-        MinMaxExpr,
-        A_Indirection,
-        A_ArrayExpr,
-        RowExpr,
-        BoolExpr,
-        XmlExpr,
-        XmlSerialize
-    )
-}
-
 impl<'m> Transform<'m> for Apply<'m, '_> {
     fn transform_node<'r>(&mut self, node: Assignable<'m, 'r>) {
         let Some(seen) = gateable(&node) else { return self.change(node) };
@@ -516,6 +453,13 @@ impl<'m> Transform<'m> for Apply<'m, '_> {
             let names = [self.mem.make_string(Some(schema)), self.mem.make_string(Some(name))];
             node.set_names(self.mem.make_list(&names));
         }
+    }
+
+    fn transform_common_table_expr<'r>(&mut self, mut node: nodes::CommonTableExprMut<'m, 'r>) {
+        if let Some(Edit::Materialized) = self.edits.of::<nodes::CommonTableExpr>(&node) {
+            node.set_ctematerialized(raw::CTEMaterialize::CTEMaterializeAlways);
+        }
+        transform_common_table_expr(node, self);
     }
 
     fn transform_range_subselect<'r>(&mut self, mut node: nodes::RangeSubselectMut<'m, 'r>) {

@@ -417,6 +417,8 @@ impl Analyzer<'_> {
         } else {
             facts.hazards.clone_from(&body.hazards);
             facts.conditional();
+            // A condition with a subquery in it is not moved below the grouping.
+            facts.hazards.iter_mut().for_each(|hazard| hazard.aggregated = true);
         }
         let first = body.columns.first();
         match link.sub_link_type {

@@ -70,17 +70,22 @@ impl Analyzer<'_> {
 
     fn range_var(&mut self, range: &nodes::RangeVar) -> Result<Sight, Refusal> {
         if range.schemaname().is_none()
-            && let Some(sight) = self.common_table(range)
+            && let Some(sight) = self.common_table(range)?
         {
             return Ok(sight);
         }
         self.mention(range)
     }
 
-    fn common_table(&mut self, range: &nodes::RangeVar) -> Option<Sight> {
-        let name = range.relname()?;
-        let cte =
-            self.ctes.iter().rev().find_map(|frame| frame.iter().rev().find(|cte| &*cte.name == name))?;
+    fn common_table(&mut self, range: &nodes::RangeVar) -> Result<Option<Sight>, Refusal> {
+        let Some(name) = range.relname() else { return Ok(None) };
+        let mut in_sight = self.ctes.iter().rev().flat_map(|frame| frame.iter().rev());
+        let Some(cte) = in_sight.find(|cte| &*cte.name == name) else { return Ok(None) };
+        if !cte.known {
+            let what =
+                "a query of WITH RECURSIVE that names itself outside of a UNION, or one that follows it,";
+            return Err(unsupported(what, range.location));
+        }
         let (hazard, inside, open) = (cte.hazard.clone(), cte.inside, cte.open);
         let mut columns = (*cte.columns).clone();
         let mut alias = cte.name.clone();
@@ -102,7 +107,8 @@ impl Analyzer<'_> {
             self.edits.add(range, Edit::Rename { alias: alias.clone(), names, admit });
         }
         let admits = admit.into_iter().collect();
-        Some(Sight::of(Item { alias, schema: None, sent_alias: None, columns, open, renamed: false, admits }))
+        let (schema, sent_alias) = (None, None);
+        Ok(Some(Sight::of(Item { alias, schema, sent_alias, columns, open, renamed: false, admits })))
     }
 
     /// A relation: from here on it is its guard.

@@ -88,6 +88,11 @@ impl Placed {
         !self.nodes.is_empty() || !self.arguments.is_empty()
     }
 
+    /// Whether every gate has been set.
+    pub(crate) fn all_stand(&self) -> bool {
+        !self.any() && self.once.is_empty()
+    }
+
     /// Whether one more condition is to stand beside those of this owner.
     pub(crate) fn has_once(&self, owner: usize) -> bool {
         self.once.values().any(|known| *known == owner)

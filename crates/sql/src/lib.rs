@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | parse | text | [`Batch`] of [`Statement`]s, each of a known kind | `parse.rs`, `statement.rs`, `settings.rs`, `copy.rs`, `cursor.rs`, `prepared.rs`, `set_config.rs` |
 //! | scope | a [`Statement`] | [`Scope`]: the relations that it reads | `scope.rs`, `relations.rs`, `views.rs`, `names.rs` |
-//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `versions.rs`, `added.rs`, `analyze.rs`, `select.rs`, `from.rs`, `grouping.rs`, `expr.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `gates.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `lower.rs` |
+//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `versions.rs`, `added.rs`, `analyze.rs`, `select.rs`, `from.rs`, `grouping.rs`, `expr.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `gates.rs`, `gated.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `lower.rs` |
 //! | forward | a [`Statement`] that reads nothing | text | `forward.rs` |
 //! | print | [`Rewritten`] | [`Printed`]: text, and the tree that it reads back as | `print.rs`, `parens.rs` |
 //! | verify | [`Printed`], guards | the same, proven: no relation outside its guard | `verify.rs` |
@@ -29,6 +29,7 @@ mod ffi;
 mod figure;
 mod forward;
 mod from;
+mod gated;
 mod gates;
 mod grouping;
 mod hidden;

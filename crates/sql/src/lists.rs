@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 use access::{Catalog, Refusal, RefusalKind};
 
-pub(crate) use resolve::Arg;
+pub(crate) use resolve::{Arg, Resolved};
 
 /// The lists of each version, made when the first statement for such a server comes.
 static LISTS: [(u32, LazyLock<Lists>); 5] = [
@@ -196,6 +196,8 @@ pub(crate) struct Overload {
     pub(crate) safe: Safety,
     /// Whether it is safe after all where the elements that it compares are [`Lists::ordered`]. `safe` is `Unsafe` then.
     pub(crate) safe_if_ordered: bool,
+    /// Whether it may differ from call to call with the same arguments.
+    pub(crate) volatile: bool,
     class: &'static str,
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) collation: Collation,
     /// The filtered relations that it reads, by what admits their rows.
     pub(crate) gates: Gates,
+    /// Those whose rows have been filtered where it stands.
+    pub(crate) settled: Gates,
     /// The outermost parts of it that can fail or tell.
     pub(crate) hazards: Vec<Hazard>,
     /// Whether an aggregate or a window function of this level is in it: then it runs after the rows were filtered.
@@ -179,6 +181,7 @@ impl Facts {
             ty,
             collation: Collation::Default,
             gates: Gates::default(),
+            settled: Gates::default(),
             hazards: Vec::new(),
             aggregated: false,
             grouped: false,
@@ -193,6 +196,7 @@ impl Facts {
 
     /// Leaves the query that reads these rows.
     pub(crate) fn leave(&mut self, own: &[AdmitId]) {
+        self.settled.clear();
         if self.gates.take(own) {
             self.gates.add(Gates::OWN);
         }
@@ -246,6 +250,7 @@ impl Facts {
     /// Takes in what is known of a part; type and origin stay.
     pub(crate) fn absorb(&mut self, part: &Self) {
         self.gates.add_all(&part.gates);
+        self.settled.add_all(&part.settled);
         take_in(&mut self.hazards, &part.hazards);
         self.aggregated |= part.aggregated;
         self.grouped |= part.grouped;

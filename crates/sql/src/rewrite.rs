@@ -79,6 +79,10 @@ fn rewrite_on_stack(scope: &Scope<'_>, guards: &Guards, text_len: usize) -> Resu
         if let Some(refusal) = apply.failed {
             return Err(refusal);
         }
+        if !apply.gates.all_stand() || !apply.ahead.is_empty() {
+            let message = "a part of this statement that can fail stands where it could run on hidden rows";
+            return Err(Refusal::new(RefusalKind::AtRisk, message));
+        }
         if !views.shown.is_empty() {
             let shown = |shown: &Shown| {
                 let passed = shown.admit.filter(|admit| any_present(admits, insides, &[*admit]));

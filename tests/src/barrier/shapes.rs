@@ -1,5 +1,9 @@
 //! The shapes of queries, each with one expression that fails on every hidden row of `cust`, and on no visible one.
 
+mod places;
+
+use places::PLACES;
+
 /// One query.
 pub(crate) struct Shape {
     pub(crate) name: String,
@@ -11,152 +15,43 @@ pub(crate) struct Shape {
     pub(crate) ahead: bool,
 }
 
-/// Expressions over one row `#` of `cust` that give a whole number, and fail for each hidden row: division, casts, a
-/// subscript's neighbours, a regular expression, a subquery of several rows, of no row, an implicit cast.
-const HAZARDS: [(&str, &str); 9] = [
+/// Expressions over one row `#` of `cust` that give a whole number, and fail for each hidden row.
+const HAZARDS: [(&str, &str); 24] = [
     ("division", "(1 + 0 * (1 / (4 - 4 * ((#.salary / 10) % 4 > 0)::int)))"),
     ("cast", "#.txt::int"),
     ("cast_json", "(#.doc ->> 'n')::int"),
     ("regexp", "length(regexp_replace(#.email, case when #.id % 4 = 0 then 'a' else '(' end, ''))"),
+    ("regexp_operator", "(#.email ~ case when #.id % 4 = 0 then '4' else '(' end)::int"),
     ("rows", "(select 1 from generate_series(1, 1 + #.id % 4) g)"),
     ("zero", "(select 1 / (1 - (case when #.id % 4 = 0 then 0 else 1 end)) from zero)"),
+    ("nothing", "(select 1 / (count(*) + case when #.id % 4 = 0 then 1 else 0 end) from nothing)::int"),
     ("overflow", "(2147483647 - 1 + #.id % 4)"),
-    ("step", "(select min(g) from generate_series(1, 3, case when #.id % 4 = 0 then 1 else 0 end) g)"),
+    ("step", "(select min(g) from generate_series(1, 3, (case when #.id % 4 = 0 then 1 else 0 end)::int) g)"),
     ("substring", "length(substring(#.email for 3 - 4 * (#.id % 4)))"),
-];
-
-/// Queries around an expression `{c.}` over the rows of `c`. Their other conditions single hidden rows out.
-const SHAPES: [(&str, &str); 62] = [
-    ("where", "select c.id from cust c where {c.} is not null"),
-    ("where_compared", "select c.id from cust c where {c.} >= 0"),
-    ("where_beside_safe", "select c.id from cust c where c.email = 'u11@x.org' and {c.} >= 0"),
-    ("where_or", "select c.id from cust c where c.id = 4 or {c.} >= 5"),
-    ("where_not", "select c.id from cust c where not ({c.} >= 5)"),
-    ("where_in", "select c.id from cust c where {c.} in (1, 2, 3, 400)"),
-    ("where_between", "select c.id from cust c where {c.} between 1 and 100"),
-    ("where_case", "select c.id from cust c where case when c.salary > 50 then {c.} >= 0 else false end"),
-    ("where_coalesce", "select c.id from cust c where coalesce(nullif(c.id, 4), {c.}) >= 0"),
-    ("where_any", "select c.id from cust c where {c.} = any (array[1, 4, 8])"),
-    ("where_array", "select c.id from cust c where 4 = any (array[{c.}, 5])"),
-    ("where_row", "select c.id from cust c where (c.region, {c.}) >= ('A', 0)"),
-    ("where_row_in", "select c.id from cust c where ({c.}, c.id) in (select o.n, o.cid from ord o)"),
-    ("where_distinct", "select c.id from cust c where {c.} is distinct from 4"),
-    ("where_extremes", "select c.id from cust c where greatest({c.}, 3) > 2"),
-    ("where_like", "select c.id from cust c where c.email like '%' || {c.} || '%'"),
-    ("where_null_test", "select c.id from cust c where ({c.} is null) = false and c.salary < 900"),
-    ("join_on", "select c.id, o.id from cust c join ord o on o.cid = c.id and {c.} >= o.n - 50"),
-    ("join_equal", "select c.id, o.id from cust c join ord o on o.n = {c.}"),
-    ("left_join_on", "select c.id, o.id from ord o left join cust c on o.cid = c.id and {c.} >= 0"),
-    ("left_join_from", "select c.id, o.id from cust c left join ord o on o.cid = c.id and {c.} >= o.n"),
+    ("subscript", "(array[4, 5, 6])[1 + (#.id % 4)::int8 * 3000000000]"),
+    ("slice", "cardinality((array[4, 5, 6])[1 : 2 + (#.id % 4)::int8 * 3000000000])"),
+    ("implicit", "((case when #.id % 4 = 0 then 1.0 else 1e400 end) + 0.5::float8)::int"),
+    ("like", "(#.email like case when #.id % 4 = 0 then '%4%' else 'u%\\' end)::int"),
+    ("path", "jsonb_path_query_first(#.doc, 'strict $.n.double()')::int"),
+    ("date", "extract(day from date '2026-01-01' + (#.id % 4) * 2000000000)::int"),
+    ("root", "sqrt(4 - 5 * (#.id % 4))::int"),
+    ("character", "ascii(chr(65 * (1 - least(#.id % 4, 1))))"),
     (
-        "where_above_left",
-        "select c.id, o.id from ord o left join cust c on o.cid = c.id where coalesce({c.}, 7) >= 0",
+        "arrays",
+        "cardinality(array_cat(array[[1, 2]], case when #.id % 4 = 0 then array[[3, 4]] else array[[5]] end))",
     ),
-    ("right_join", "select c.id, o.id from cust c right join ord o on o.cid = c.id and {c.} > 3"),
+    ("limit", "(select g from generate_series(3, 5) g order by 1 limit 1 - 2 * (#.id % 4))"),
     (
-        "full_join",
-        "select c.id, o.id from cust c full join ord o on o.cid = c.id and {c.} >= 0 where o.id < 90",
+        "json",
+        "length((case when #.id % 4 = 0 then '{\"a\": \"bc\"}' else '{\"a\": \"\\u0000\"}' end)::json ->> 'a')",
     ),
-    ("lateral", "select c.id, u from cust c cross join lateral unnest(array[{c.}]) u where u is not null"),
-    (
-        "lateral_series",
-        "select c.id, u from cust c cross join lateral generate_series(1, {c.} % 3) u where u > 0",
-    ),
-    (
-        "lateral_join",
-        "select c.id, u from cust c join ord o on o.cid = c.id cross join lateral unnest(array[{c.}]) u where u > o.n",
-    ),
-    ("lateral_values", "select c.id, v.x from cust c, lateral (values ({c.}), (2)) v(x) where v.x > 0"),
-    ("lateral_value", "select c.id, v.x from cust c, lateral (values ({c.})) v(x) where v.x > 0"),
-    (
-        "lateral_query",
-        "select c.id, l.y from cust c, lateral (select o.id, {c.} + o.n as y from ord o where o.cid = c.id) l where l.y > 0",
-    ),
-    (
-        "lateral_where",
-        "select c.id, l.id from cust c, lateral (select o.id from ord o where o.cid = c.id and {c.} > o.n) l",
-    ),
-    ("derived", "select d.id from (select c.id, {c.} x from cust c) d where d.x >= 0"),
-    ("derived_outer", "select d.id from (select c.* from cust c) d where {d.} >= 0"),
-    (
-        "derived_star",
-        "select * from (select c.id, c.email, c.salary, c.txt, c.doc from cust c) d where {d.} >= 3 and d.salary < 900",
-    ),
-    ("derived_twice", "select e.id from (select d.* from (select c.* from cust c) d) e where {e.} >= 0"),
-    (
-        "derived_join",
-        "select d.id from (select c.id, c.email, c.salary, c.txt, c.doc, o.n from cust c join ord o on o.cid = c.id) d where {d.} > d.n",
-    ),
-    (
-        "derived_joined",
-        "select d.id, o.id from (select c.id, {c.} x from cust c) d join ord o on o.cid = d.id where d.x > o.n",
-    ),
-    (
-        "derived_left",
-        "select d.id, o.id from ord o left join (select c.id, {c.} x from cust c) d on d.id = o.cid where coalesce(d.x, 1) > 0",
-    ),
-    ("derived_limit", "select d.id from (select c.* from cust c order by c.id limit 50) d where {d.} >= 0"),
-    ("derived_ordered", "select d.id from (select c.*, {c.} x from cust c order by {c.}) d where d.x >= 0"),
-    (
-        "grouped",
-        "select d.id from (select c.id, c.email, c.salary, c.txt, c.doc, count(*) from cust c group by 1, 2, 3, 4, 5) d where {d.} >= 0",
-    ),
-    ("grouped_list", "select d.x from (select {c.} x, count(*) from cust c group by {c.}) d where d.x >= 0"),
-    ("grouped_by_place", "select d.x from (select {c.} x, count(*) from cust c group by 1) d where d.x >= 0"),
-    (
-        "united",
-        "select d.id from (select c.id, c.email, c.salary, c.txt, c.doc from cust c union all select 40, 'u40', 400, '40', '{\"n\": 1}') d where {d.} >= 0",
-    ),
-    (
-        "united_rows",
-        "select d.x from (select {c.} x from cust c union all select o.n from ord o) d where d.x >= 0",
-    ),
-    (
-        "united_distinct",
-        "select d.id from (select c.id, c.email, c.salary, c.txt, c.doc from cust c union select 40, 'u40', 400, '40', '{\"n\": 1}') d where {d.} >= 0",
-    ),
-    (
-        "distinct",
-        "select d.id from (select distinct c.id, c.email, c.salary, c.txt, c.doc from cust c) d where {d.} >= 0",
-    ),
-    (
-        "distinct_on",
-        "select d.id from (select distinct on (c.salary) c.* from cust c order by c.salary, c.id) d where {d.} >= 0",
-    ),
-    ("distinct_list", "select d.x from (select distinct {c.} x from cust c order by {c.}) d where d.x >= 0"),
-    (
-        "windowed",
-        "select d.id from (select c.*, row_number() over (partition by c.salary, c.txt order by c.id) r from cust c) d where {d.} >= 0",
-    ),
-    ("cte", "with d as (select * from cust c) select c.id from d c where {c.} >= 0"),
-    ("cte_twice", "with d as (select * from cust c) select c.id from d c natural join d e where {c.} >= 0"),
-    (
-        "cte_materialized",
-        "with d as materialized (select * from cust c) select c.id from d c, d e where c.id = e.id and {c.} >= 0",
-    ),
-    (
-        "cte_distinct",
-        "with d as (select distinct c.id, c.email, c.salary, c.txt, c.doc from cust c) select c.id from d c where {c.} >= 0",
-    ),
-    ("having", "select c.id from cust c group by c.id, c.email, c.salary, c.txt, c.doc having {c.} >= 0"),
-    (
-        "exists_inner",
-        "select o.id from ord o where exists (select 1 from cust c where c.id = o.cid and {c.} >= 0)",
-    ),
-    (
-        "exists_outer",
-        "select c.id from cust c where exists (select 1 from ord o where o.cid = c.id and {c.} >= o.n - 50)",
-    ),
-    ("not_in", "select o.id from ord o where o.n not in (select {c.} from cust c where c.id < 300)"),
-    ("in_select", "select o.id from ord o where o.n in (select {c.} from cust c)"),
-    ("natural", "select id from cust c natural join cust k where {k.} >= 0"),
-    ("self_join", "select c.id, k.id from cust c join cust k on c.id = k.id + 4 and {c.} + {k.} >= 0"),
-    ("whole_row", "select c, count(c) from cust c where {c.} >= 0 group by c"),
+    ("among", "(case when #.id in (select (1 / (1 - least(#.id % 4, 1))) * n from zero) then 2 else 3 end)"),
+    ("moment", "extract(day from #.ts + (#.id % 4) * interval '290000 years')::int"),
 ];
 
 /// Other shapes, written out: a neighbour's expression fails where a hidden row is met, a subquery that fails is run where
 /// a hidden row asks for it, and what is evaluated ahead.
-const OTHERS: [(&str, &str, Option<&str>, bool); 22] = [
+const OTHERS: [(&str, &str, Option<&str>, bool); 40] = [
     (
         "neighbour",
         "select c.id from cust c, ord o where c.salary = o.cid * 10 and o.n = 5 and o.cid % 4 = 1 and c.id > 1 / (o.n - 5)",
@@ -274,15 +169,99 @@ const OTHERS: [(&str, &str, Option<&str>, bool); 22] = [
         None,
         false,
     ),
+    (
+        "parameter_twice",
+        "select c.id from cust c where c.salary = $1 and c.id > 1 / (c.salary - $1)",
+        Some("10"),
+        false,
+    ),
+    ("parameter_in", "select c.id from cust c where 1 / (c.salary - $1) in (1, $1)", Some("10"), false),
+    (
+        "parameter_any",
+        "select c.id from cust c where c.id = any (array[1 / (c.salary - $1), 8])",
+        Some("10"),
+        false,
+    ),
+    (
+        "parameter_offset",
+        "select d.id from (select * from cust c offset 1 / $1) d where d.salary = 10",
+        Some("1"),
+        false,
+    ),
+    (
+        "parameter_having",
+        "select c.region from cust c group by c.region having c.region = 'US' and 1 / $1 > 0",
+        Some("0"),
+        false,
+    ),
+    (
+        "parameter_window",
+        "select d.id from (select c.id, c.salary, 1 / $1 q, count(*) over () n from cust c) d where d.salary = 10 and d.q > 0",
+        Some("0"),
+        false,
+    ),
+    (
+        "parameter_united",
+        "select d.id from (select c.id, c.salary, 1 / $1 q from cust c union all select o.id, o.n, 3 from ord o) d \
+         where d.salary = 10 and d.id > d.q and d.id < 9",
+        Some("0"),
+        true,
+    ),
+    (
+        "coalesce_lazy",
+        "select c.id from cust c where coalesce(nullif(c.salary, 10), 1 / $1) = 1",
+        Some("0"),
+        false,
+    ),
+    ("and_lazy", "select c.id from cust c where (c.salary = 10 and 1 / $1 = 1) is true", Some("0"), false),
+    (
+        "row_lazy",
+        "select c.id from cust c where row(c.salary, 1 / $1) > row(10, 1) and c.id < 3",
+        Some("0"),
+        false,
+    ),
+    (
+        "quantified_lazy",
+        "select c.id from cust c where c.salary = 10 and c.id <> 1 / $1 and 1 / $1 = any (select o.n from ord o where o.cid = c.id)",
+        Some("0"),
+        true,
+    ),
+    (
+        "subscript_lazy",
+        "select c.id from cust c where (array[1, 2])[case when c.salary = 10 then 1 / $1 else 1 end] = 2",
+        Some("0"),
+        false,
+    ),
+    (
+        "exists_parameter",
+        "select o.id from ord o where exists (select 1 from cust c where c.id = o.cid and c.salary = 10 and o.n > 1 / $1)",
+        Some("0"),
+        true,
+    ),
+    (
+        "lateral_parameter",
+        "select c.id, l.q from cust c left join lateral (select 1 / $1 q from ord o where o.cid = c.id) l on true where c.salary = 10",
+        Some("0"),
+        false,
+    ),
+    ("first_of_index", "select min(1 / h.v) from halves h", None, false),
+    ("last_of_index", "select max(1 / h.v) from halves h", None, false),
+    ("every_of_index", "select every(1 / h.v > 0), bool_and(1 / h.v > 0) from halves h", None, false),
+    (
+        "first_of_index_scalar",
+        "select (select min(1 / h.v) from halves h where h.v < n + 9) from zero",
+        None,
+        false,
+    ),
 ];
 
 /// All of them.
 pub(crate) fn shapes() -> Vec<Shape> {
     let mut shapes = Vec::new();
     for (hazard, expression) in HAZARDS {
-        for (shape, query) in SHAPES {
+        for (shape, query) in PLACES {
             let mut asked = query.to_owned();
-            for alias in ["c", "d", "e", "k"] {
+            for alias in ["c", "d", "e", "j", "k"] {
                 asked = asked.replace(&format!("{{{alias}.}}"), &expression.replace('#', alias));
             }
             shapes.push(Shape { name: format!("{shape}/{hazard}"), asked, given: None, ahead: false });

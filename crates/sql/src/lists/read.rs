@@ -76,7 +76,7 @@ fn functions(tables: &Tables, names: &Names, major: u32) -> Option<Overloads> {
     let listed = rows(tables.classes).filter(|[_, listed]| *listed == "t");
     let listed: Vec<&str> = listed.map(|[class, _]| class).collect();
     let mut functions = Overloads::new();
-    for [name, kind, args, result, variadic, defaults, _volatility, _leakproof, class, safe, _why] in
+    for [name, kind, args, result, variadic, defaults, volatility, _leakproof, class, safe, _why] in
         rows_of(tables.functions, major)
     {
         let overload = Overload {
@@ -88,6 +88,7 @@ fn functions(tables: &Tables, names: &Names, major: u32) -> Option<Overloads> {
             listed: listed.contains(&class),
             safe: safety(safe)?,
             safe_if_ordered: safe == "ordered",
+            volatile: volatility == "v",
             class,
         };
         functions.entry(name).or_default().push(overload);
@@ -108,6 +109,7 @@ fn operators(table: &'static str, names: &Names, major: u32) -> Option<Overloads
             listed: true,
             safe: safety(safe)?,
             safe_if_ordered: safe == "ordered",
+            volatile: false,
             class: "operators",
         };
         operators.entry(name).or_default().push(overload);

@@ -31,7 +31,6 @@ pub(crate) struct Resolved {
     /// Whether the call may be made.
     pub(crate) listed: bool,
     /// The overload that is meant, where one alone can be.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test compares it with the server's choice"))]
     pub(crate) overload: Option<&'static Overload>,
 }
 
