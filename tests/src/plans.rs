@@ -53,6 +53,34 @@ async fn a_query_without_gates_has_the_plan_that_it_has_by_hand() {
 }
 
 #[tokio::test]
+async fn a_query_with_parameters_has_the_plan_that_it_has_by_hand() {
+    let server = Postgres::start();
+    let store = server.database();
+    let world = World::new(&store).await;
+    let policy = text("policy.yaml", ROWS);
+    let mut wrong = Vec::new();
+    for shape in shapes("parameters.sql") {
+        let (types, values) = shape.about.split_once(" = ").unwrap();
+        let sent = world.decide(&policy, "alice", &shape.asked);
+        for mode in ["force_custom_plan", "force_generic_plan"] {
+            let prepare = format!(
+                "set plan_cache_mode = {mode}; prepare hand ({types}) as {}; prepare sent ({types}) as {sent}",
+                shape.hand
+            );
+            world.client.batch_execute(&prepare).await.unwrap();
+            let execute = |name: &str| format!("execute {name} ({values})");
+            let (hand, guarded) = world.plans(&execute("hand"), &execute("sent")).await;
+            world.client.batch_execute("deallocate all").await.unwrap();
+            if hand.nodes != guarded.nodes {
+                let (hand, guarded) = (hand.nodes, guarded.nodes);
+                wrong.push(format!("{}, {mode}: {sent}\n  by hand {hand}\n  guarded {guarded}", shape.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
 async fn a_gate_costs_the_indexes_that_are_known() {
     let server = Postgres::start();
     let store = server.database();
