@@ -267,13 +267,14 @@ impl Analyzer<'_> {
         Ok(facts)
     }
 
-    /// A number beside a value of another type becomes what the operator makes of it, before any row is read.
+    /// A number beside a value of another type says which operator is meant, and is cast before any row is read.
     fn operands(&self, left: Option<Ty>, right: Ty) -> (Option<Arg>, Arg) {
-        let number_is_literal = |number: Ty, other: Option<Ty>| match (number, other) {
-            (Ty::Number(_), Some(Ty::Known(_) | Ty::Any)) => Arg::Literal,
+        let operand = |ty: Ty, other: Option<Ty>| match (ty, other) {
+            (Ty::Number(oid), Some(Ty::Known(_))) => Arg::Number(oid),
+            (Ty::Number(_), Some(Ty::Any)) => Arg::Literal,
             (ty, _) => self.argument(ty),
         };
-        (left.map(|left| number_is_literal(left, Some(right))), number_is_literal(right, left))
+        (left.map(|left| operand(left, Some(right))), operand(right, left))
     }
 
     pub(crate) fn argument(&self, ty: Ty) -> Arg {

@@ -17,6 +17,8 @@ pub(crate) enum Arg {
     EnumArray(u32),
     /// A constant or a parameter without a type: it becomes what the call makes of it, before any row is read.
     Literal,
+    /// A constant number of this type: where it is cast, that is done before any row is read.
+    Number(u32),
     /// Of a type that is not known.
     Any,
 }
@@ -91,6 +93,7 @@ fn known(args: &[Arg]) -> Option<Vec<u32>> {
     args.iter()
         .map(|arg| match *arg {
             Arg::Known(oid) if oid < FIRST_USER_OID => Some(oid),
+            Arg::Number(oid) => Some(oid),
             Arg::Enum(_) => Some(SOME_ENUM),
             Arg::EnumArray(_) => Some(SOME_ENUM_ARRAY),
             Arg::Literal => Some(oid::UNKNOWN),
@@ -284,9 +287,10 @@ fn preferred(lists: &'static Lists, oid: u32) -> bool {
 fn verdict(lists: &'static Lists, candidate: &Candidate, given: &[u32], args: &[Arg]) -> Resolved {
     let overload = candidate.overload;
     let bound = polymorphic::bind(lists, &candidate.args, given).unwrap_or_default();
-    let casts_are_safe = candidate.args.iter().zip(given).all(|(&declared, &given)| {
+    let casts_are_safe = candidate.args.iter().zip(given).zip(args).all(|((&declared, &given), arg)| {
         let wanted = bound.wanted(lists, declared);
         given == oid::UNKNOWN
+            || matches!(arg, Arg::Number(_))
             || declared == oid::ANY
             || wanted == Some(given)
             || wanted.and_then(|to| lists.cast(given, to)).is_some_and(|c| c.safe)
@@ -316,10 +320,12 @@ fn compares(lists: &'static Lists, element: u32) -> bool {
 fn worst(lists: &'static Lists, mut candidates: Vec<Candidate>, args: &[Arg]) -> Option<Resolved> {
     candidates.retain(|candidate| {
         candidate.args.iter().zip(args).all(|(&declared, arg)| match *arg {
-            Arg::Known(given) if given < FIRST_USER_OID => {
+            Arg::Known(given) | Arg::Number(given) if given < FIRST_USER_OID => {
                 polymorphic::is(declared) || declared == oid::ANY || lists.implicit(given, declared)
             }
-            Arg::Known(_) | Arg::Enum(_) | Arg::EnumArray(_) | Arg::Literal | Arg::Any => true,
+            Arg::Known(_) | Arg::Number(_) | Arg::Enum(_) | Arg::EnumArray(_) | Arg::Literal | Arg::Any => {
+                true
+            }
         })
     });
     let first = candidates.first()?;
@@ -337,7 +343,7 @@ fn worst(lists: &'static Lists, mut candidates: Vec<Candidate>, args: &[Arg]) ->
 
 fn worst_of(lists: &'static Lists, candidate: &Candidate, args: &[Arg]) -> Safety {
     let casts_are_safe = candidate.args.iter().zip(args).all(|(&declared, arg)| match *arg {
-        Arg::Literal => true,
+        Arg::Literal | Arg::Number(_) => true,
         _ if declared == oid::ANY || polymorphic::is(declared) => true,
         Arg::Known(given) if given < FIRST_USER_OID => {
             lists.cast(given, declared).is_some_and(|cast| cast.safe)

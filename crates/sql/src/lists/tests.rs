@@ -157,7 +157,7 @@ fn functions_resolve_as_on_the_server() {
 
 #[test]
 fn operators_resolve_as_on_the_server() {
-    use Arg::{Any, Enum, Known, Literal};
+    use Arg::{Any, Enum, Known, Literal, Number};
     let check = |left: Option<Arg>, name, right: Arg, expected: Option<(Option<u32>, Safety)>| {
         let resolved =
             lists().resolve_operator(name, left, right).map(|resolved| (resolved.result, resolved.safe));
@@ -188,6 +188,17 @@ fn operators_resolve_as_on_the_server() {
     check(None, "-", Known(oid::NUMERIC), Some((Some(oid::NUMERIC), Safe)));
     check(Some(Known(oid::TEXT)), "||", Known(oid::INT4), Some((Some(oid::TEXT), Unsafe)));
     check(Some(Known(oid::INT4)), "=", Known(oid::TEXT), None);
+    // A constant number has a type, and is cast ahead.
+    check(Some(Known(oid::DATE)), "-", Number(oid::INT4), Some((Some(oid::DATE), Unsafe)));
+    check(Some(Known(oid::DATE)), "+", Number(oid::INT4), Some((Some(oid::DATE), Unsafe)));
+    check(Some(Known(oid::INTERVAL)), "*", Number(oid::INT4), Some((Some(oid::INTERVAL), Unsafe)));
+    check(Some(Known(oid::JSONB)), "->", Number(oid::INT4), Some((Some(oid::JSONB), Safe)));
+    for number in [oid::INT4, oid::INT8, oid::NUMERIC] {
+        for column in [oid::INT2, oid::INT4, oid::INT8, oid::NUMERIC, oid::FLOAT4, oid::FLOAT8] {
+            check(Some(Known(column)), ">", Number(number), boolean(Safe));
+        }
+    }
+    check(Some(Known(oid::TEXT)), "=", Number(oid::INT4), None);
 }
 
 #[test]
