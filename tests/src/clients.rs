@@ -153,7 +153,7 @@ pub(crate) fn with_login<'a>(command: &'a mut Command, gateway: &Gateway, caller
 }
 
 /// A client of the PostgreSQL at hand.
-fn client(program: &str) -> PathBuf {
+pub(crate) fn client(program: &str) -> PathBuf {
     let path = testkit::postgres::program(program);
     assert!(path.is_file(), "{} is missing: `./test` installs it", path.display());
     path

@@ -46,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) pool: Option<u32>,
     /// Where the record goes, where that is not a file of its own.
     pub(crate) record: Option<PathBuf>,
+    /// The port of `/healthz` and `/readyz`, where they are to be had.
+    pub(crate) health: Option<u16>,
     /// The key `hash` in these versions; the last one is used.
     pub(crate) keys: Vec<(u32, &'static str)>,
 }
@@ -61,6 +63,7 @@ impl Default for Setup {
             fill: None,
             pool: None,
             record: None,
+            health: None,
             keys: Vec::new(),
         }
     }
@@ -226,13 +229,14 @@ pub(crate) fn executable() -> PathBuf {
 fn configuration(setup: &Setup, folder: &Path, port: u16, store: &Database<'_>) -> String {
     let record = setup.record.clone().unwrap_or_else(|| folder.join("audit.jsonl"));
     let pool = setup.pool.map(|limit| format!(", pool: {{connections_max: {limit}}}")).unwrap_or_default();
+    let health = setup.health.map(|port| format!(", address: \"127.0.0.1:{port}\"")).unwrap_or_default();
     let (record, folder, store_port, database) =
         (record.display(), folder.display(), store.server().port(), &store.name);
     [
         format!("policy: {folder}/policy"),
         format!("callers_file: {folder}/callers.yaml"),
         format!("audit: {{path: {record}}}"),
-        format!("admin: {{socket: {folder}/admin.sock}}"),
+        format!("admin: {{socket: {folder}/admin.sock{health}}}"),
         format!("listeners: {{postgres: {{address: \"127.0.0.1:{port}\", tls: allow}}}}"),
         "stores:".to_owned(),
         format!(

@@ -5,6 +5,8 @@ mod attacks;
 #[cfg(test)]
 mod barrier;
 #[cfg(test)]
+mod book;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod cases;
@@ -21,7 +23,11 @@ mod gateway;
 #[cfg(test)]
 mod hash;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod packaging;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::error::Error;
+use crate::health::{Health, Report};
 use crate::reload::Reloader;
 
 /// The longest command.
@@ -49,8 +50,8 @@ impl Admin {
         Ok(Self { listener, path: path.to_owned(), owner })
     }
 
-    /// Answers commands, one after the other, until it is dropped.
-    pub(crate) async fn serve(self, reloader: Arc<Reloader>) {
+    /// Answers commands until it is dropped.
+    pub(crate) async fn serve(self, reloader: Arc<Reloader>, health: Arc<Health>) {
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -58,10 +59,13 @@ impl Admin {
             };
             // The file's mode says the same; it was not yet set when the socket was bound.
             let uid = stream.peer_cred().map(|peer| peer.uid()).ok();
-            if uid.is_some_and(|uid| uid == self.owner || uid == 0)
-                && let Err(error) = answer(stream, &reloader).await
-            {
-                tracing::warn!(%error, "a command could not be answered");
+            if uid.is_some_and(|uid| uid == self.owner || uid == 0) {
+                let (reloader, health) = (Arc::clone(&reloader), Arc::clone(&health));
+                tokio::spawn(async move {
+                    if let Err(error) = answer(stream, &reloader, &health).await {
+                        tracing::warn!(%error, "a command could not be answered");
+                    }
+                });
             }
         }
     }
@@ -73,17 +77,23 @@ impl Drop for Admin {
     }
 }
 
-async fn answer(stream: UnixStream, reloader: &Arc<Reloader>) -> io::Result<()> {
+async fn answer(stream: UnixStream, reloader: &Arc<Reloader>, health: &Health) -> io::Result<()> {
     let mut stream = tokio::io::BufReader::new(stream);
     let mut command = String::new();
     let mut limited = (&mut stream).take(COMMAND_BYTES_MAX);
     tokio::time::timeout(COMMAND_MAX, limited.read_line(&mut command)).await??;
     let answer = match command.trim_end() {
         "reload" => reload(reloader).await,
+        "health" => told(&health.alive()),
+        "ready" => told(&health.ready().await),
         _ => json!({"ok": false, "error": "there is no such command"}),
     };
     stream.write_all(format!("{answer}\n").as_bytes()).await?;
     stream.shutdown().await
+}
+
+fn told(report: &Report) -> Value {
+    json!({"ok": report.is_good(), "text": report.to_string()})
 }
 
 async fn reload(reloader: &Arc<Reloader>) -> Value {

@@ -1,8 +1,11 @@
 //! What the executable can be asked to do, one file a command.
 
 mod check;
+#[cfg(test)]
+mod examples;
 mod explain;
 mod hash;
+mod health;
 mod init;
 mod reload;
 mod serve;
@@ -23,7 +26,7 @@ use crate::output;
 /// rewritten so that the server itself returns only what the caller may have, verified, recorded, then forwarded.
 #[derive(Debug, clap::Parser)]
 #[command(name = "veilgate", version, max_term_width = 100)]
-#[command(after_help = "Start with:\n  \
+#[command(after_help = "Examples, in this order:\n  \
     veilgate init --from postgres://postgres@127.0.0.1/crm\n  \
     veilgate check --config veilgate.yaml\n  \
     veilgate serve --config veilgate.yaml\n  \
@@ -60,6 +63,7 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     Hash(hash::Hash),
     Reload(reload::Reload),
+    Health(health::Health),
     Verifier(verifier::Verifier),
     Version(version::Version),
 }
@@ -80,6 +84,7 @@ impl Cli {
             Command::Test(test) => in_runtime(test.run(&self.config)),
             Command::Explain(explain) => in_runtime(explain.run(&self.config)),
             Command::Hash(hash) => hash.run(&self.config),
+            Command::Health(health) => health.run(&self.config),
             Command::Reload(reload) => reload.run(&self.config),
             Command::Verifier(verifier) => verifier.run(),
             Command::Version(version) => {

@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) audit: PathBuf,
     pub(crate) postgres: Listener,
     pub(crate) admin_socket: PathBuf,
+    /// Where health is told over HTTP, if anywhere.
+    pub(crate) admin_address: Option<SocketAddr>,
     pub(crate) stores: Vec<Store>,
     pub(crate) limits: Limits,
     /// The key of the mask `hash`.
@@ -155,6 +157,7 @@ fn assemble(reader: &mut Reader<'_>) -> Option<Config> {
     reader.word(&["audit", "durability"], &[("os", ())]);
     let postgres = listener(reader);
     let admin_socket = reader.path(&["admin", "socket"]);
+    let admin_address = admin_address(reader);
     let stores = stores(reader);
     let limits = limits(reader);
     let hash_key = keys::hash_key(reader);
@@ -164,6 +167,7 @@ fn assemble(reader: &mut Reader<'_>) -> Option<Config> {
         audit: audit?,
         postgres: postgres?,
         admin_socket: admin_socket?,
+        admin_address: admin_address?,
         stores: stores?,
         limits: limits?,
         hash_key: hash_key?,
@@ -189,6 +193,14 @@ fn callers_from(reader: &mut Reader<'_>) -> Option<CallersFrom> {
             None
         }
     }
+}
+
+fn admin_address(reader: &mut Reader<'_>) -> Option<Option<SocketAddr>> {
+    let at = ["admin", "address"];
+    if !reader.is_set(&at) {
+        return Some(None);
+    }
+    reader.parsed(&at, "an IP address and a port such as `127.0.0.1:6433`").map(Some)
 }
 
 fn listener(reader: &mut Reader<'_>) -> Option<Listener> {

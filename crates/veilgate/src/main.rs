@@ -7,6 +7,7 @@ mod config;
 mod draft;
 mod error;
 mod gateway;
+mod health;
 mod keys;
 mod output;
 mod password;

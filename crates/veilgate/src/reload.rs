@@ -204,7 +204,11 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
         let admin = crate::admin::Admin::bind(&socket).unwrap();
         assert!(crate::admin::Admin::bind(&socket).is_err(), "a second gateway took the socket");
-        let serving = tokio::spawn(admin.serve(Arc::new(reloader(folder.path()))));
+        let reloader = Arc::new(reloader(folder.path()));
+        let gate = Arc::clone(&reloader.proxy.gate);
+        let stopping = watch::channel(false).1;
+        let health = Arc::new(crate::health::Health::new(gate, Vec::new(), stopping));
+        let serving = tokio::spawn(admin.serve(reloader, health));
         let ask = |command: &'static str| {
             let socket = socket.clone();
             tokio::task::spawn_blocking(move || crate::admin::ask(&socket, command).unwrap())
@@ -212,6 +216,7 @@ mod tests {
         let answer = ask("reload").await.unwrap();
         assert_eq!((&answer["ok"], &answer["generation"]), (&true.into(), &2.into()), "{answer}");
         assert_eq!(ask("stop").await.unwrap()["ok"], false);
+        assert_eq!(ask("ready").await.unwrap()["ok"], true);
         serving.abort();
         let _ = serving.await;
         assert!(!socket.exists());

@@ -29,6 +29,7 @@ enum What {
 
 /// Print a new key: 64 random hexadecimal digits
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  veilgate hash new > pii-2.key && chmod 600 pii-2.key")]
 struct New {}
 
 /// Print the token of a value
@@ -36,6 +37,9 @@ struct New {}
 /// The value is read without echo from a terminal, otherwise from standard input, where one line break at its end does
 /// not count: it never stands on the command line, which other users can see.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  printf '%s' ann@example.org | veilgate hash token --class pii.email --purpose training"
+)]
 struct Token {
     #[command(flatten)]
     field: Field,
@@ -54,6 +58,9 @@ struct Token {
 /// The value is read as `veilgate hash token` reads it. Every type is tried: text, uuid, bigint, and bytea that is
 /// written `\x…`. The exit code is 1 where no version gives the token.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  printf '%s' ann@example.org | veilgate hash verify --class pii.email --purpose training 773cd68b6006f307"
+)]
 struct Verify {
     #[command(flatten)]
     field: Field,

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::admin::Admin;
 use crate::config::{self, Config, ListenerTls, Store};
 use crate::error::Error;
+use crate::health::{Endpoint, Health};
 use crate::reload::{self, Reloader};
 use crate::{gateway, keys, tls};
 
@@ -48,6 +49,11 @@ impl Serve {
         let logins = gateway::logins(&callers)?;
         let proxy = Arc::new(Proxy::new(Arc::clone(&gate), logins, pools, acceptor, limits(&config)));
 
+        // Before clients can come.
+        let endpoint = match config.admin_address {
+            Some(address) => Some(Endpoint::bind(address).await?),
+            None => None,
+        };
         let address = config.postgres.address;
         let listener = TcpListener::bind(address).await;
         let listener =
@@ -61,11 +67,17 @@ impl Serve {
         let reloader = Arc::new(Reloader::new(config_file.to_owned(), Arc::clone(&proxy)));
         let shutdown = until_stopped(Arc::clone(&reloader))?;
         let reloads = reloader.done();
-        let commands = tokio::spawn(admin.serve(reloader));
+        let named = stores.iter().map(|(store, upstream)| (store.name.clone(), upstream.clone()));
+        let health = Arc::new(Health::new(Arc::clone(&gate), named.collect(), shutdown.clone()));
+        let commands = tokio::spawn(admin.serve(reloader, Arc::clone(&health)));
+        let endpoint = endpoint.map(|endpoint| tokio::spawn(endpoint.serve(health)));
         watch_catalogs(&gate, stores, &reloads).await;
         tracing::info!(%address, policy = %gate.revision(), callers = callers.len(), "serving");
         pg_proxy::serve(listener, proxy, shutdown).await;
 
+        if let Some(endpoint) = endpoint {
+            endpoint.abort();
+        }
         commands.abort();
         // Its socket goes with it.
         let _ = commands.await;

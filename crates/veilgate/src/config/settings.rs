@@ -72,7 +72,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "admin.socket",
         Is("veilgate.sock"),
-        "The unix socket of `veilgate reload`, for the gateway's own user only.",
+        "The unix socket of `veilgate reload` and `health`, for the gateway's own user only.",
+    ),
+    setting(
+        "admin.address",
+        Nothing,
+        "Where `/healthz` and `/readyz` are answered over HTTP: an IP address and a port, not for clients.",
     ),
     setting("stores.*.kind", Is("postgres"), "What the store is: `postgres`."),
     setting("stores.*.host", Is("127.0.0.1"), "The server's name or address."),
