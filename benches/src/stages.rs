@@ -40,7 +40,9 @@ pub(crate) fn run() -> String {
     let (bound, _) = policy.bind(&[Arc::clone(&catalog)]);
 
     let mut rows: Vec<(String, [f64; 6], f64)> = Vec::new();
-    for case in Case::read_all(&workspace::fixture("sql")) {
+    for case in
+        Case::read_all(&workspace::fixture("sql")).into_iter().filter(|case| case.section("since").is_none())
+    {
         let Some(identity) = identity(case.caller()) else { continue };
         let single = case.section("runs").is_some()
             && case.section("policy").is_none()

@@ -35,6 +35,8 @@ mod plans;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod regress;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod rights;

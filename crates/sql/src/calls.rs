@@ -3,6 +3,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused, or unsafe")]
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use access::{Refusal, RefusalKind, TypeKind};
@@ -13,7 +14,7 @@ use crate::barrier;
 use crate::edits::Edit;
 use crate::expr::C_COLLATION;
 use crate::lists::{Arg, CallKind, Resolved, Safety, oid};
-use crate::range::{Collation, Facts, Ty};
+use crate::range::{Collation, Facts, Length, Ty};
 use crate::settings;
 
 /// Types that a constant number or boolean is cast to when the statement is planned, and not later.
@@ -333,6 +334,7 @@ impl Analyzer<'_> {
         self.check_cast_is_listed(from, to, cast.location)?;
         let (mark, shown) = self.cast_from_catalogue(&facts, to);
         facts.ty = to;
+        facts.length = self.written_length(name).map(Rc::new);
         facts.origin = None;
         facts.catalogue = mark;
         // A constant, or a parameter that takes the type of the cast, is read before any row is.
@@ -354,6 +356,15 @@ impl Analyzer<'_> {
             self.make_unsafe(&mut facts, "a cast", cast.location);
         }
         Ok(facts)
+    }
+
+    /// The length that stands behind a type's name.
+    fn written_length(&self, name: &nodes::TypeName) -> Option<Length> {
+        let Some(Edit::Type { schema, name: ty }) = self.edits.of(name) else { return None };
+        let modifiers: Option<Vec<i32>> = name.typmods().iter().map(integer).collect();
+        let modifiers = modifiers.filter(|modifiers| !modifiers.is_empty())?;
+        let is_kept = name.array_bounds().is_empty() && &**ty != "interval";
+        is_kept.then(|| Length { schema: schema.clone(), name: ty.clone(), modifiers })
     }
 
     fn is_domain(&self, name: &nodes::TypeName) -> bool {
@@ -542,6 +553,13 @@ fn is_constant_series(name: &str, call: &nodes::FuncCall) -> bool {
     let numbers: Option<Vec<i64>> = call.args().iter().map(number).collect();
     let numbers = numbers.unwrap_or_default();
     name == "generate_series" && matches!(numbers.as_slice(), [_, _] | [_, _, 1.. | ..=-1])
+}
+
+fn integer(node: Node<'_>) -> Option<i32> {
+    match node {
+        Node::A_Const(constant) => constant.val().and_then(|value| value.numeric_value::<i32>()),
+        _ => None,
+    }
 }
 
 struct NamedType {

@@ -528,7 +528,7 @@ impl Analyzer<'_> {
             return Ok(None);
         }
         let facts = self.expression(indirection.arg())?;
-        Ok(Some(Facts { ty, origin: None, catalogue: None, ..facts }))
+        Ok(Some(Facts { ty, length: None, origin: None, catalogue: None, ..facts }))
     }
 
     /// `information_schema._pg_expandarray(i.indkey)`, which JDBC asks: elements with their places.

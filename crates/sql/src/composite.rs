@@ -42,7 +42,7 @@ impl Analyzer<'_> {
         } else {
             Collation::Default
         };
-        Ok(Facts { ty, collation, origin: None, ..value })
+        Ok(Facts { ty, length: None, collation, origin: None, ..value })
     }
 
     fn type_of_field(&self, ty: Ty, field: &str) -> Option<(Ty, Collation)> {

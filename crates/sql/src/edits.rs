@@ -22,7 +22,8 @@ use crate::gated::{gateable, gated, gated_argument};
 use crate::gates::{Admit, BodyId, Inside, Passing, Placed, any_present};
 use crate::hidden::Hidden;
 use crate::lower::Mentioned;
-use crate::range::AdmitId;
+use crate::range::{AdmitId, Length};
+use crate::sample::sampled;
 use crate::views_closed::widened;
 use crate::{ffi, lower};
 
@@ -106,11 +107,17 @@ pub(crate) struct Edits {
     /// Calls that stand inside a condition.
     wraps: HashMap<usize, Wrap>,
     rows: HashMap<usize, WrittenOut>,
+    /// The lengths of values that a gate may stand around.
+    lengths: HashMap<usize, Rc<Length>>,
 }
 
 impl Edits {
     pub(crate) fn add<T>(&mut self, node: &T, edit: Edit) {
         self.edits.insert(place(node), edit);
+    }
+
+    pub(crate) fn add_length(&mut self, place: usize, length: &Rc<Length>) {
+        self.lengths.insert(place, length.clone());
     }
 
     pub(crate) fn wrap(&mut self, call: &nodes::FuncCall, wrap: Wrap) {
@@ -136,6 +143,13 @@ impl Edits {
 
     pub(crate) fn add_row(&mut self, row: &nodes::ColumnRef, paths: Vec<Rc<[Arc<str>]>>, admit: AdmitId) {
         self.rows.insert(place(row), WrittenOut { paths, admits: vec![admit] });
+    }
+
+    /// What was to be done to one node is done to another.
+    pub(crate) fn move_to<A, B>(&mut self, from: &A, to: &B) {
+        if let Some(edit) = self.edits.remove(&place(from)) {
+            self.edits.insert(place(to), edit);
+        }
     }
 
     /// The node stays as it is.
@@ -182,14 +196,19 @@ pub(crate) struct Apply<'m, 'a> {
 type Made<'m> = Unique<'m, Node<'m>>;
 
 impl<'m> Apply<'m, '_> {
-    fn guard(&mut self, range: &nodes::RangeVar, edit: &Edit) -> Option<Made<'m>> {
+    fn guard(
+        &mut self,
+        range: &nodes::RangeVar,
+        sample: Option<&nodes::RangeTableSample>,
+        edit: &Edit,
+    ) -> Option<Made<'m>> {
         let Edit::Guard { mention, alias } = edit else { return None };
         let Mention { guard, relation, used, in_view, admit } = self.mentions.get(*mention)?;
         let guard = self.guards.relations.get(*guard)?;
         let all = in_view.then(|| widened(guard, relation));
         let guard = all.as_ref().unwrap_or(guard);
         let used = |name: &str| used.contains(name);
-        let mention = Mentioned { relation, only: !range.inh, admit: admit.as_deref() };
+        let mention = Mentioned { relation, only: !range.inh, sample, admit: admit.as_deref() };
         let query = lower::guard_select(self.mem, guard, &mention, self.catalog, self.hidden, used);
         let query = match query {
             Ok(query) => query,
@@ -214,7 +233,11 @@ impl<'m> Apply<'m, '_> {
         let build = Build(self.mem);
         let edits = self.edits;
         match node {
-            NodeMut::RangeVar(range) => self.guard(range, edits.of::<nodes::RangeVar>(range)?),
+            NodeMut::RangeVar(range) => self.guard(range, None, edits.of::<nodes::RangeVar>(range)?),
+            NodeMut::RangeTableSample(sample) => {
+                let edit = edits.of::<nodes::RangeTableSample>(sample)?;
+                self.guard(sampled(sample)?, Some(sample), edit)
+            }
             NodeMut::ColumnRef(column) => {
                 let column: &nodes::ColumnRef = column;
                 if let Some(row) = self.wanted(edits.rows.get(&place(column))) {
@@ -278,6 +301,11 @@ impl<'m> Apply<'m, '_> {
 
     /// The changes of one node that may be replaced, and of what is below it.
     fn change(&mut self, node: Assignable<'m, '_>) {
+        if let NodeMut::RangeTableSample(sample) = &*node {
+            // What its numbers hold is changed before the whole is copied.
+            let mut held = ffi::hold(self.mem, Node::RangeTableSample(sample));
+            transform_node(held.as_mut(), self);
+        }
         if let Some(replacement) = self.replacement(&node) {
             node.replace(replacement);
             return;
@@ -380,8 +408,23 @@ impl<'m> Apply<'m, '_> {
                     | Node::RowExpr(_)
                     | Node::BoolExpr(_)
                     | Node::CollateClause(_)
+                    | Node::XmlExpr(_)
+                    | Node::XmlSerialize(_)
+                    | Node::JsonParseExpr(_)
+                    | Node::JsonScalarExpr(_)
+                    | Node::JsonSerializeExpr(_)
+                    | Node::JsonObjectConstructor(_)
+                    | Node::JsonArrayConstructor(_)
+                    | Node::JsonArrayQueryConstructor(_)
+                    | Node::JsonFuncExpr(_)
             );
-            if renamed && target.name().is_none() && !self.edits.has(target) {
+            let subscripted = match target.val() {
+                Node::A_Indirection(steps) => {
+                    !steps.indirection().iter().any(|step| matches!(step, Node::A_Star(_)))
+                }
+                _ => false,
+            };
+            if (renamed || subscripted) && target.name().is_none() && !self.edits.has(target) {
                 self.names.insert(place(target), column_name(target.val()));
             }
         }
@@ -436,7 +479,9 @@ impl<'m> Transform<'m> for Apply<'m, '_> {
             held = wrap.around(self.mem, held);
         }
         let made = match gate {
-            Some(gate) => gated(self.mem, held, &gate),
+            Some(gate) => {
+                gated(self.mem, held, &gate, self.edits.lengths.get(&place).map(|length| &**length))
+            }
             None => held,
         };
         if let Some(owner) = owner {

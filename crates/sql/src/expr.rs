@@ -42,9 +42,14 @@ impl Analyzer<'_> {
     /// Reads an expression.
     pub(crate) fn expression(&mut self, node: Node<'_>) -> Result<Facts, Refusal> {
         let site = std::mem::replace(&mut self.site, Site::Node(ffi::place(node)));
-        let facts = self.form(node);
+        let facts = self.form(node)?;
         self.site = site;
-        facts
+        if let Some(length) = &facts.length
+            && matches!(node, Node::ColumnRef(_) | Node::SubLink(_))
+        {
+            self.edits.add_length(ffi::place(node), length);
+        }
+        Ok(facts)
     }
 
     fn form(&mut self, node: Node<'_>) -> Result<Facts, Refusal> {
@@ -104,8 +109,7 @@ impl Analyzer<'_> {
             | Node::JsonIsPredicate(_)
             | Node::JsonParseExpr(_)
             | Node::JsonScalarExpr(_)
-            | Node::JsonSerializeExpr(_) => Err(unsupported("SQL/JSON syntax", -1)
-                .hint("the functions and operators of jsonb do the same: `->`, `->>`, `@>`, `jsonb_agg`")),
+            | Node::JsonSerializeExpr(_) => self.json(node),
             _ => Err(unsupported("this form of expression", -1)),
         }
     }
@@ -353,6 +357,7 @@ impl Analyzer<'_> {
             match step {
                 Node::A_Indices(indices) => {
                     facts.absorb(&self.all([indices.lidx(), indices.uidx()], Ty::Any)?);
+                    facts.length = None;
                     facts.ty = match facts.ty {
                         Ty::Known(ty) if !indices.is_slice => self.element(ty),
                         other => other,
@@ -437,6 +442,7 @@ impl Analyzer<'_> {
                 }
                 if let Some(first) = first {
                     facts.ty = first.facts.ty;
+                    facts.length.clone_from(&first.facts.length);
                     facts.collation = first.facts.collation;
                 }
             }

@@ -43,6 +43,14 @@ fn figure(node: Node<'_>) -> Option<(String, bool)> {
         Node::SQLValueFunction(function) => good(value_function(function)),
         Node::XmlExpr(xml) => xml_name(xml).and_then(good),
         Node::XmlSerialize(_) => good("xmlserialize"),
+        Node::JsonParseExpr(_) => good("json"),
+        Node::JsonScalarExpr(_) => good("json_scalar"),
+        Node::JsonSerializeExpr(_) => good("json_serialize"),
+        Node::JsonObjectConstructor(_) => good("json_object"),
+        Node::JsonArrayConstructor(_) | Node::JsonArrayQueryConstructor(_) => good("json_array"),
+        Node::JsonObjectAgg(_) => good("json_objectagg"),
+        Node::JsonArrayAgg(_) => good("json_arrayagg"),
+        Node::JsonFuncExpr(json) => json_name(json).and_then(good),
         _ => None,
     }
 }
@@ -92,6 +100,16 @@ fn xml_name(xml: &nodes::XmlExpr) -> Option<&'static str> {
         Op::IS_XMLPI => Some("xmlpi"),
         Op::IS_XMLROOT => Some("xmlroot"),
         Op::IS_XMLSERIALIZE => Some("xmlserialize"),
+        _ => None,
+    }
+}
+
+fn json_name(json: &nodes::JsonFuncExpr) -> Option<&'static str> {
+    use raw::JsonExprOp as Op;
+    match json.op {
+        Op::JSON_EXISTS_OP => Some("json_exists"),
+        Op::JSON_QUERY_OP => Some("json_query"),
+        Op::JSON_VALUE_OP => Some("json_value"),
         _ => None,
     }
 }

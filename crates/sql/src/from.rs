@@ -47,9 +47,9 @@ impl Analyzer<'_> {
             Node::RangeSubselect(subselect) => self.subselect(subselect, left),
             Node::RangeFunction(function) => self.looking_back(left, |this| this.function(function)),
             Node::JoinExpr(join) => self.join(join, left),
-            Node::RangeTableSample(sample) => Err(unsupported("TABLESAMPLE", sample.location)),
-            Node::RangeTableFunc(table) => Err(unsupported("XMLTABLE", table.location)),
-            Node::JsonTable(table) => Err(unsupported("JSON_TABLE", table.location)),
+            Node::RangeTableSample(sample) => self.sample(sample),
+            Node::RangeTableFunc(table) => self.looking_back(left, |this| this.xml_table(table)),
+            Node::JsonTable(table) => self.looking_back(left, |this| this.json_table(table)),
             _ => Err(unsupported("this item of FROM", -1)),
         }
     }
@@ -75,6 +75,11 @@ impl Analyzer<'_> {
             return Ok(sight);
         }
         self.mention(range)
+    }
+
+    /// Whether a name of WITH is in sight by this name.
+    pub(crate) fn is_common_table(&self, name: &str) -> bool {
+        self.ctes.iter().flatten().any(|cte| &*cte.name == name)
     }
 
     fn common_table(&mut self, range: &nodes::RangeVar) -> Result<Option<Sight>, Refusal> {
@@ -112,7 +117,7 @@ impl Analyzer<'_> {
     }
 
     /// A relation: from here on it is its guard.
-    fn mention(&mut self, range: &nodes::RangeVar) -> Result<Sight, Refusal> {
+    pub(crate) fn mention(&mut self, range: &nodes::RangeVar) -> Result<Sight, Refusal> {
         let relation = names::relation(range, self.catalog, &self.session)?;
         let governing = names::governing(relation, self.catalog).ok_or_else(|| names::missing(range))?;
         let guards = &self.guards.relations;
@@ -141,6 +146,7 @@ impl Analyzer<'_> {
         for guarded in &shown.columns {
             let Some(column) = relation.column(&guarded.name) else { continue };
             let facts = Facts {
+                length: lower::length(column, self.catalog).map(Rc::new),
                 collation: match column.collation {
                     0 | 100 => Collation::Default,
                     other => Collation::Named(other),

@@ -8,13 +8,19 @@ use pg_raw_parse::{Node, NodeMut, nodes};
 use crate::build::Build;
 use crate::ffi;
 use crate::gates::Gate;
+use crate::range::Length;
 
 type Made<'m> = Unique<'m, Node<'m>>;
 
-/// `CASE WHEN … IS NOT FALSE THEN node END`.
-pub(crate) fn gated<'m>(mem: MemoryToken<'m>, node: Made<'m>, gate: &Gate) -> Made<'m> {
+/// `CASE WHEN … IS NOT FALSE THEN node END`, of the length that the node has: a CASE has none.
+pub(crate) fn gated<'m>(
+    mem: MemoryToken<'m>,
+    node: Made<'m>,
+    gate: &Gate,
+    length: Option<&Length>,
+) -> Made<'m> {
     let build = Build(mem);
-    let length = match node.as_ref() {
+    let written = match node.as_ref() {
         Node::TypeCast(cast) => {
             cast.type_name().filter(|name| !name.typmods().is_empty()).map(|name| mem.make_unique(name))
         }
@@ -29,14 +35,15 @@ pub(crate) fn gated<'m>(mem: MemoryToken<'m>, node: Made<'m>, gate: &Gate) -> Ma
         let counted = build.operator(">=", build.count(), build.integer(0));
         node = build.case(vec![(counted, node)], None);
     }
-    match length {
-        Some(name) => {
+    match (written, length) {
+        (Some(name), _) => {
             let mut cast = mem.make_node::<nodes::TypeCast>();
             cast.as_mut().set_arg(node);
             cast.as_mut().set_type_name(name.as_option());
             cast.uncast()
         }
-        None => node,
+        (None, Some(Length { schema, name, modifiers })) => build.cast_to(node, schema, name, modifiers),
+        (None, None) => node,
     }
 }
 
@@ -45,7 +52,7 @@ pub(crate) fn gated_argument<'m>(mem: MemoryToken<'m>, arg: Node<'_>, gate: &Gat
     let held = ffi::hold(mem, arg);
     match arg {
         Node::A_Const(_) | Node::ParamRef(_) => held,
-        _ => gated(mem, held, gate),
+        _ => gated(mem, held, gate, None),
     }
 }
 
@@ -73,6 +80,14 @@ pub(crate) fn gateable<'n>(node: &'n NodeMut<'_, '_>) -> Option<Node<'n>> {
         RowExpr,
         BoolExpr,
         XmlExpr,
-        XmlSerialize
+        XmlSerialize,
+        JsonIsPredicate,
+        JsonParseExpr,
+        JsonScalarExpr,
+        JsonSerializeExpr,
+        JsonObjectConstructor,
+        JsonArrayConstructor,
+        JsonArrayQueryConstructor,
+        JsonFuncExpr
     )
 }

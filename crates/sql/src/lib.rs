@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | parse | text | [`Batch`] of [`Statement`]s, each of a known kind | `parse.rs`, `statement.rs`, `settings.rs`, `copy.rs`, `cursor.rs`, `prepared.rs`, `set_config.rs` |
 //! | scope | a [`Statement`] | [`Scope`]: the relations that it reads | `scope.rs`, `relations.rs`, `views.rs`, `names.rs` |
-//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `versions.rs`, `added.rs`, `analyze.rs`, `select.rs`, `from.rs`, `grouping.rs`, `expr.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `gates.rs`, `gated.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `lower.rs` |
+//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `versions.rs`, `added.rs`, `analyze.rs`, `select.rs`, `from.rs`, `table_functions.rs`, `sample.rs`, `grouping.rs`, `expr.rs`, `json.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `gates.rs`, `gated.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `lower.rs` |
 //! | forward | a [`Statement`] that reads nothing | text | `forward.rs` |
 //! | print | [`Rewritten`] | [`Printed`]: text, and the tree that it reads back as | `print.rs`, `parens.rs` |
 //! | verify | [`Printed`], guards | the same, proven: no relation outside its guard | `verify.rs` |
@@ -33,6 +33,7 @@ mod gated;
 mod gates;
 mod grouping;
 mod hidden;
+mod json;
 mod lists;
 mod lower;
 mod membership;
@@ -46,6 +47,7 @@ mod range;
 mod relations;
 mod rewrite;
 mod rows;
+mod sample;
 mod scope;
 mod select;
 mod set_config;
@@ -53,6 +55,7 @@ mod settings;
 mod stack;
 mod statement;
 mod table;
+mod table_functions;
 mod unnest;
 mod verify;
 mod versions;

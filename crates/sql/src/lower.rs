@@ -21,6 +21,8 @@ use self::mask::Subject;
 use self::types::{TypeSpec, modifiers};
 use crate::build::Build;
 use crate::hidden::Hidden;
+use crate::range::Length;
+use crate::sample;
 
 /// `pg_catalog."default"`.
 const DEFAULT_COLLATION: u32 = 100;
@@ -32,6 +34,8 @@ pub(crate) struct Mentioned<'a> {
     pub(crate) relation: &'a Relation,
     /// Whether it is named with ONLY.
     pub(crate) only: bool,
+    /// What takes a sample of it.
+    pub(crate) sample: Option<&'a nodes::RangeTableSample>,
     /// The name of one more column, which says whether a row is admitted; for gates.
     pub(crate) admit: Option<&'a str>,
 }
@@ -47,7 +51,7 @@ pub(crate) fn guard_select<'m>(
     hidden: &Hidden,
     used: impl Fn(&str) -> bool,
 ) -> Result<Unique<'m, &'m nodes::SelectStmt>, Refusal> {
-    let Mentioned { relation, only, admit } = *mention;
+    let Mentioned { relation, only, sample, admit } = *mention;
     let lower = Lower { build: Build(mem), relation, catalog, hidden };
     let mut targets = Vec::with_capacity(guard.columns.len());
     for guarded in guard.columns.iter().filter(|guarded| used(&guarded.name)) {
@@ -60,10 +64,14 @@ pub(crate) fn guard_select<'m>(
     }
     let mut from = mem.make_range_var(Some(&relation.name.schema), Some(&relation.name.name));
     from.as_mut().set_inh(!only);
+    let from = match sample {
+        Some(sample) => sample::around(mem, sample, from),
+        None => from.uncast(),
+    };
     let mut select = mem.make_node::<nodes::SelectStmt>();
     let mut edit = select.as_mut();
     edit.set_target_list(mem.make_list(&targets));
-    edit.set_from_clause(mem.make_list(&[from.uncast()]));
+    edit.set_from_clause(mem.make_list(&[from]));
     if let Some(rows) = &guard.rows {
         edit.set_where_clause(lower.predicate(rows)?);
     }
@@ -73,6 +81,14 @@ pub(crate) fn guard_select<'m>(
         edit.set_limit_option(raw::LimitOption::LIMIT_OPTION_COUNT);
     }
     Ok(select)
+}
+
+/// The length or precision of a column, where it has one.
+pub(crate) fn length(column: &Column, catalog: &Catalog) -> Option<Length> {
+    let ty = catalog.types.get(&column.base_oid)?;
+    let modifiers = modifiers(&ty.name, column.typmod);
+    let has_length = !modifiers.is_empty();
+    has_length.then(|| Length { schema: ty.schema.clone(), name: ty.name.clone(), modifiers })
 }
 
 /// Whether a guard ends in `OFFSET 0`: a view has rows of its own to hide, and unless it is a barrier on the server, what

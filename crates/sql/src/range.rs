@@ -12,6 +12,8 @@ use crate::catalogue::Mark;
 pub(crate) struct Facts {
     /// Its type.
     pub(crate) ty: Ty,
+    /// Its length or precision, where that is known.
+    pub(crate) length: Option<Rc<Length>>,
     /// Its collation.
     pub(crate) collation: Collation,
     /// The filtered relations that it reads, by what admits their rows.
@@ -36,6 +38,14 @@ pub(crate) struct Facts {
     pub(crate) closed: bool,
     /// What is known of it where it comes from the server's catalogue.
     pub(crate) catalogue: Option<Mark>,
+}
+
+/// A type with a length or a precision, as it is written: `pg_catalog.varchar(30)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Length {
+    pub(crate) schema: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) modifiers: Vec<i32>,
 }
 
 /// A plain column of one mention of a relation.
@@ -179,6 +189,7 @@ impl Facts {
     pub(crate) fn of(ty: Ty) -> Self {
         Self {
             ty,
+            length: None,
             collation: Collation::Default,
             gates: Gates::default(),
             settled: Gates::default(),

@@ -18,6 +18,7 @@ use crate::hidden::Hidden;
 use crate::lists::{self, Lists};
 use crate::lower::Mentioned;
 use crate::print::Printed;
+use crate::sample::sampled;
 use crate::{copy, cursor, ffi, lower, on_stack, unnest, views_closed};
 
 /// Checks what will be sent.
@@ -81,6 +82,10 @@ impl Verifier<'_> {
     }
 
     fn children(&self, node: Node<'_>, names: &Names<'_>) -> Result<(), Refusal> {
+        if matches!(node, Node::None) {
+            // The C walker reads what it is given.
+            return Ok(());
+        }
         let stopped = walk_manual(node, |child| match self.node(child, names) {
             Ok(recurse) => ControlFlow::Continue(recurse),
             Err(refusal) => ControlFlow::Break(refusal),
@@ -96,7 +101,12 @@ impl Verifier<'_> {
             // Seen to together with the SELECT that it belongs to.
             Node::WithClause(_) => Ok(Recurse::No),
             Node::RangeSubselect(subselect) => match stands_for(subselect) {
-                Some((relation, guard)) => self.guard(relation, guard).map(|()| Recurse::No),
+                Some((relation, sample, guard)) => {
+                    if let Some(sample) = sample {
+                        self.each(sample.args().iter().chain([sample.repeatable()]), names)?;
+                    }
+                    self.guard(relation, sample, guard).map(|()| Recurse::No)
+                }
                 None => Ok(Recurse::Yes),
             },
             Node::RangeVar(range) => common_table(range, names).map(|()| Recurse::No),
@@ -111,6 +121,11 @@ impl Verifier<'_> {
             Node::FuncCall(call) => check_call(call, self.lists).map(|()| Recurse::Yes),
             Node::SQLValueFunction(function) => check_value_function(function).map(|()| Recurse::Yes),
             Node::TypeName(name) => self.check_type(name).map(|()| Recurse::Yes),
+            // The walk leaves out the types of these columns.
+            Node::RangeTableFuncCol(column) => match column.type_name() {
+                Some(name) => self.check_type(name).map(|()| Recurse::Yes),
+                None => Ok(Recurse::Yes),
+            },
             Node::A_Indirection(indirection) => {
                 check_fields(indirection.indirection(), self.lists).map(|()| Recurse::Yes)
             }
@@ -128,16 +143,26 @@ impl Verifier<'_> {
     /// A function in FROM. `unnest` of several arrays stands without its schema, and is the server's own all the same.
     fn function(&self, function: &nodes::RangeFunction, names: &Names<'_>) -> Result<Recurse, Refusal> {
         let Some(call) = unnest::of_several(function) else { return Ok(Recurse::Yes) };
-        for arg in call.args() {
-            if matches!(self.node(arg, names)?, Recurse::Yes) {
-                self.children(arg, names)?;
-            }
-        }
+        self.each(call.args().iter(), names)?;
         Ok(Recurse::No)
     }
 
+    fn each<'n>(&self, nodes: impl Iterator<Item = Node<'n>>, names: &Names<'_>) -> Result<(), Refusal> {
+        for node in nodes {
+            if matches!(self.node(node, names)?, Recurse::Yes) {
+                self.children(node, names)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A subquery over a relation of the store: it is exactly the guard of that relation.
-    fn guard(&self, range: &nodes::RangeVar, select: &nodes::SelectStmt) -> Result<(), Refusal> {
+    fn guard(
+        &self,
+        range: &nodes::RangeVar,
+        sample: Option<&nodes::RangeTableSample>,
+        select: &nodes::SelectStmt,
+    ) -> Result<(), Refusal> {
         let (Some(schema), Some(name), None) = (range.schemaname(), range.relname(), range.catalogname())
         else {
             return Err(unproven("a relation without its schema"));
@@ -145,6 +170,9 @@ impl Verifier<'_> {
         let relation = self.catalog.relation(&RelationName::new(schema, name));
         let relation = relation.ok_or_else(|| unproven("an unknown relation"))?;
         let guard = self.guard_of(relation).ok_or_else(|| unproven("a relation without a guard"))?;
+        if sample.is_some() && guard.rows.is_some() {
+            return Err(unproven("a sample of rows that are filtered"));
+        }
         let mut shown = shown(select).ok_or_else(|| unproven("a guard without names"))?;
         // One more column may say whether a row is admitted: a gate's.
         let admit = shown.pop_if(|last| guard.rows.is_some() && last.starts_with(ADMIT_PREFIX));
@@ -153,7 +181,7 @@ impl Verifier<'_> {
         let hides = |name: &&str| guard.columns.iter().all(|column| &*column.name != *name);
         let guard = if shown.iter().any(hides) { &all } else { guard };
         let used = |name: &str| shown.contains(&name);
-        let mention = Mentioned { relation, only: !range.inh, admit };
+        let mention = Mentioned { relation, only: !range.inh, sample, admit };
         let expected =
             try_owned(|mem| lower::guard_select(mem, guard, &mention, self.catalog, self.hidden, used))?;
         let equal = ffi::same_node(Node::SelectStmt(select), Node::SelectStmt(&expected));
@@ -226,12 +254,21 @@ fn has_shape_of(select: &nodes::SelectStmt, shown: &[&str], guard: &Guard, relat
     shown.iter().copied().eq(visible) && filtered == guard.rows.is_some()
 }
 
-/// The relation and the subquery, where a subquery in FROM reads one relation by its full name and nothing else.
-fn stands_for(subselect: &nodes::RangeSubselect) -> Option<(&nodes::RangeVar, &nodes::SelectStmt)> {
+/// A relation, what takes a sample of it, and the subquery that reads it.
+type StandsFor<'s> = (&'s nodes::RangeVar, Option<&'s nodes::RangeTableSample>, &'s nodes::SelectStmt);
+
+/// These, where a subquery in FROM reads one relation by its full name and nothing else.
+#[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is a relation")]
+fn stands_for(subselect: &nodes::RangeSubselect) -> Option<StandsFor<'_>> {
     let select = <&nodes::SelectStmt>::try_from(subselect.subquery()).ok()?;
     let mut from = select.from_clause().iter();
-    let range = <&nodes::RangeVar>::try_from(from.next()?).ok()?;
-    (from.next().is_none() && range.schemaname().is_some() && !subselect.lateral).then_some((range, select))
+    let (range, sample) = match from.next()? {
+        Node::RangeVar(range) => (range, None),
+        Node::RangeTableSample(sample) => (sampled(sample)?, Some(sample)),
+        _ => return None,
+    };
+    let alone = from.next().is_none() && range.schemaname().is_some() && !subselect.lateral;
+    alone.then_some((range, sample, select))
 }
 
 /// A relation outside guards is a name of WITH.
@@ -364,6 +401,13 @@ fn reads_nothing_itself(node: Node<'_>) -> bool {
             | Node::CTECycleClause(_)
             | Node::XmlExpr(_)
             | Node::XmlSerialize(_)
+            | Node::RangeTableFunc(_)
+            | Node::JsonTable(_)
+            | Node::JsonTableColumn(_)
+            | Node::JsonTablePathSpec(_)
+            | Node::JsonFuncExpr(_)
+            | Node::JsonBehavior(_)
+            | Node::JsonArgument(_)
             | Node::JsonFormat(_)
             | Node::JsonReturning(_)
             | Node::JsonOutput(_)
@@ -464,7 +508,7 @@ mod tests {
         let (catalog, guards) = (catalog(), guards());
         let relation = catalog.relation(&RelationName::new("public", relation)).unwrap();
         let tree = owned(|mem| {
-            let mention = Mentioned { relation, only: false, admit: None };
+            let mention = Mentioned { relation, only: false, sample: None, admit: None };
             let hidden = Hidden::default();
             let select =
                 lower::guard_select(mem, &guards.relations[0], &mention, &catalog, &hidden, |_| true)
@@ -494,6 +538,9 @@ mod tests {
             "SELECT pg_catalog.tsquery('a')".to_owned(),
             "SELECT * FROM unnest(ARRAY[1], ARRAY[pg_catalog.lower('x')]) AS a(x, y)".to_owned(),
             "VALUES (current_date, CASE WHEN true THEN ARRAY[1] END)".to_owned(),
+            "SELECT * FROM XMLTABLE('x' PASSING 'y' COLUMNS a pg_catalog.text PATH 'b' DEFAULT 'c', o FOR ORDINALITY) x".to_owned(),
+            "SELECT * FROM JSON_TABLE('[]', '$' PASSING 1 AS x COLUMNS (a pg_catalog.text, NESTED PATH '$.b' COLUMNS (c pg_catalog.int4))) j".to_owned(),
+            "SELECT JSON_VALUE('{}', '$' RETURNING pg_catalog.int4 DEFAULT 1 ON EMPTY), '{}' IS JSON, JSON_ARRAY(SELECT 1)".to_owned(),
         ] {
             assert_eq!(verified(&text), Ok(()), "{text}");
         }
@@ -510,7 +557,7 @@ mod tests {
         let relation = catalog.relation(&RelationName::new("public", "t")).unwrap();
         let tree = owned(|mem| {
             let select = {
-                let mention = Mentioned { relation, only: false, admit: None };
+                let mention = Mentioned { relation, only: false, sample: None, admit: None };
                 lower::guard_select(mem, &guards.relations[0], &mention, &catalog, &hidden, |_| true)
             };
             mem.make_raw_stmt(select.unwrap().uncast())
@@ -603,7 +650,10 @@ mod tests {
             "SELECT 1 INTO x",
             "SELECT 1 FOR UPDATE",
             "WITH a AS (INSERT INTO public.t VALUES (1) RETURNING 1) SELECT * FROM a",
-            "SELECT * FROM XMLTABLE('x' PASSING 'y' COLUMNS a pg_catalog.text) x",
+            "SELECT * FROM XMLTABLE('x' PASSING 'y' COLUMNS a public.t) x",
+            "SELECT * FROM XMLTABLE(lower('x') PASSING 'y' COLUMNS a pg_catalog.text) x",
+            "SELECT * FROM JSON_TABLE('[]', '$' PASSING lower('x') AS x COLUMNS (a pg_catalog.text)) j",
+            "SELECT JSON_VALUE('{}', '$' RETURNING public.t)",
             "DELETE FROM public.t",
             "COPY public.t TO STDOUT",
             "EXPLAIN DELETE FROM public.t",

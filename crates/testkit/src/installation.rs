@@ -92,6 +92,14 @@ fn has_server(bin: &Path) -> bool {
     bin.join("initdb").is_file() && bin.join("postgres").is_file()
 }
 
+/// The version of the server that tests run, as `server_version_num` has it but for what stands behind the major one.
+pub(crate) fn server_version() -> u32 {
+    let version = version(&Installation::find().bin);
+    let major: u32 =
+        version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().parse().unwrap_or(0);
+    major * 10_000
+}
+
 /// The number in `postgres (PostgreSQL) 15.18 (Debian …)`.
 fn version(bin: &Path) -> String {
     let output = Command::new(bin.join("postgres")).arg("--version").output();

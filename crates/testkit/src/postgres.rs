@@ -130,6 +130,12 @@ impl Postgres {
         database
     }
 
+    /// The version, as `server_version_num` has it but for what stands behind the major one: 150000.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        crate::installation::server_version()
+    }
+
     /// The port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
