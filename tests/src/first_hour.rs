@@ -269,8 +269,9 @@ async fn a_new_caller_sees_nothing_then_what_was_granted() {
 #[test]
 fn roads_round_the_gateway_are_found_and_those_that_are_meant_do_not_count() {
     // A server of its own: roles are everybody's there.
-    let server =
-        Box::leak(Box::new(Postgres::start_with(&Options { auth: Auth::Scram, ..Options::default() })));
+    let options = Options { auth: Auth::Scram, ..Options::default() };
+    let options = options.setting("wal_level", "logical").setting("max_wal_senders", "2");
+    let server = Box::leak(Box::new(Postgres::start_with(&options)));
     let store = server.database_with("crm");
     let folder = Folder::new();
     folder.init(&store, "veilgate");
@@ -309,6 +310,8 @@ fn roads_round_the_gateway_are_found_and_those_that_are_meant_do_not_count() {
          create role harmless login; create role away login; grant select on customers to away;
          grant update on customers to veilgate; alter role veilgate bypassrls",
     );
+    store.run("select pg_create_physical_replication_slot('standby')");
+    store.run("select pg_create_logical_replication_slot('changes', 'pgoutput')");
     store.run(&format!(
         "revoke connect on database {0} from public; grant connect on database {0} to
         app, member, writer, copier, maker, files, heir, viewer, parts, harmless, veilgate, gateway",
@@ -327,6 +330,8 @@ fn roads_round_the_gateway_are_found_and_those_that_are_meant_do_not_count() {
         "role:viewer          reads a relation: public.rich",
         "role:parts           reads a relation: public.events_2025",
         "function:public.peek()",
+        "slot:standby         a physical replication slot",
+        "slot:changes         a logical replication slot",
         "publication:feed     sends changes of public.customers",
         "server:elsewhere     a foreign server (nothing)",
         "role:veilgate        changes a relation: public.customers",
