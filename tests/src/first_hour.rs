@@ -141,9 +141,17 @@ fn a_draft_passes_its_check_grants_nothing_and_is_not_written_over() {
 
     let before = folder.files();
     let again = folder.veilgate(&["init", "--from", &url(&store), "--store", "crm", "--login", "other"]);
-    assert!(!again.status.success() && all(&again).contains("callers.yaml"), "{}", all(&again));
+    assert!(!again.status.success(), "{}", all(&again));
     assert!(stdout(&again).is_empty(), "SQL for a login whose password was not written");
     assert_eq!(folder.files(), before);
+
+    // A rule that was left in the folder would be a part of the new policy.
+    let left = Folder::new();
+    fs::create_dir(left.at("policy")).unwrap();
+    fs::write(left.at("policy/old.yaml"), "veilgate: 1\n").unwrap();
+    let output = left.veilgate(&["init", "--from", &url(&store), "--store", "crm", "--login", "other"]);
+    assert!(!output.status.success() && all(&output).contains("part of the policy"), "{}", all(&output));
+    assert_eq!(left.files().len(), 1);
 }
 
 #[test]

@@ -272,6 +272,11 @@ keys:
             config::read(&source(file), &config::Environment::default())?;
         }
         let folder = self.folder.join("policy");
+        // All files of a folder are one policy: a rule that was left there would grant what this one does not.
+        if std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
+            let message = "there are files in it already, which would be a part of the policy";
+            return Err(Error::file(&folder, message));
+        }
         let sources: Vec<_> =
             files.iter().filter(|file| file.path.starts_with(&folder)).map(source).collect();
         let policy = policy::parse(&sources)?;
