@@ -139,7 +139,7 @@ fn store(changes: &[String]) -> Database<'static> {
     store
 }
 
-fn gateway(changes: Vec<String>) -> Gateway {
+pub(crate) fn gateway(changes: Vec<String>) -> Gateway {
     let more = Some(workspace::fixture("attacks/policy/40-profiles.yaml"));
     Gateway::start_with(&Setup { prepare: preparation(&changes), more, ..Setup::default() })
 }
@@ -151,7 +151,7 @@ fn preparation(changes: &[String]) -> Vec<String> {
 }
 
 /// What makes the other store: every cell that alice may not see has another value, texts are canaries.
-fn hidden() -> (Vec<String>, Canaries) {
+pub(crate) fn hidden() -> (Vec<String>, Canaries) {
     let mut canaries = Canaries::default();
     let mut fresh = |label: &str, id: u64| {
         let canary = canary::text(label, id);

@@ -17,6 +17,8 @@ mod clients;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod differ;
+#[cfg(test)]
 mod first_hour;
 #[cfg(test)]
 mod gateway;

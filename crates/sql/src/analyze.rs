@@ -393,8 +393,7 @@ impl<'a> Analyzer<'a> {
         let mut columns: Vec<Seen> = Vec::new();
         for row in select.values_lists() {
             let Node::NodeList(row) = row else { return Err(unsupported("this form of VALUES", -1)) };
-            for (at, node) in row.iter().enumerate() {
-                let mut facts = self.expression(node)?;
+            for (at, mut facts) in self.row_parts(row.iter())?.into_iter().enumerate() {
                 // VALUES beside a relation can read its columns, and runs before the filter of that relation.
                 barrier::check(self, &facts)?;
                 facts.gated();

@@ -149,7 +149,7 @@ impl Analyzer<'_> {
     /// One side of a comparison, read once.
     fn operand(&mut self, node: Node<'_>) -> Result<Operand, Refusal> {
         match node {
-            Node::RowExpr(row) => Ok(Operand::Row(self.each(row.args().iter())?)),
+            Node::RowExpr(row) => Ok(Operand::Row(self.row_parts(row.args().iter())?)),
             _ => self.expression(node).map(Operand::One),
         }
     }
@@ -166,6 +166,10 @@ impl Analyzer<'_> {
             (Operand::One(left), Operand::One(right)) => self.operator(name, Some(left), right, location),
             (Operand::Row(left), Operand::Row(right)) => {
                 let mut facts = Facts::of(Ty::Known(oid::BOOL));
+                if left.len() != right.len() {
+                    left.iter().chain(right).for_each(|part| facts.absorb(part));
+                    self.make_unsafe(&mut facts, "a comparison of rows", location);
+                }
                 for (left, right) in left.iter().zip(right) {
                     facts.absorb(&self.operator(name, Some(left), right, location)?);
                 }

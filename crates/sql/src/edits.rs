@@ -24,6 +24,7 @@ use crate::hidden::Hidden;
 use crate::lower::Mentioned;
 use crate::range::{AdmitId, Length};
 use crate::sample::sampled;
+use crate::select::star;
 use crate::views_closed::widened;
 use crate::{ffi, lower};
 
@@ -324,6 +325,11 @@ impl<'m> Apply<'m, '_> {
                     call.set_args(self.mem.make_list(&args));
                 }
             }
+            NodeMut::RowExpr(row) => {
+                if let Some(args) = self.list_written_out(row.args()) {
+                    row.set_args(args);
+                }
+            }
             NodeMut::CollateClause(collate) => {
                 if let Some(Edit::Collation { schema, name }) = self.edits.of::<nodes::CollateClause>(collate)
                 {
@@ -361,25 +367,51 @@ impl<'m> Apply<'m, '_> {
         Build(self.mem).and(std::iter::once(conditions).chain(ahead).collect())
     }
 
+    /// A list of expressions, with the stars in it written out; none where it stays as it is.
+    fn list_written_out(
+        &self,
+        list: &pg_raw_parse::list::NodeList,
+    ) -> Option<Unique<'m, &'m pg_raw_parse::list::NodeList>> {
+        list.iter().find_map(|node| self.written_out(node))?;
+        let mut nodes = Vec::with_capacity(list.len());
+        for node in list {
+            match self.written_out(node) {
+                Some(out) => nodes.extend(out.paths.iter().map(|path| {
+                    let path: Vec<&str> = path.iter().map(|part| &**part).collect();
+                    Build(self.mem).column(&path)
+                })),
+                None => nodes.push(ffi::hold(self.mem, node)),
+            }
+        }
+        Some(self.mem.make_list(&nodes))
+    }
+
+    /// What a star stands for, where it is to be written out.
+    fn written_out(&self, node: Node<'_>) -> Option<&WrittenOut> {
+        let (Node::ColumnRef(column), Some(_)) = star(node) else { return None };
+        self.wanted(self.edits.stars.get(&place(column)))
+    }
+
+    /// The rows of VALUES, with stars written out.
+    fn write_out_values(&self, node: &mut nodes::SelectStmtMut<'m, '_>) {
+        let row = |row| match row {
+            Node::NodeList(list) => self.list_written_out(list).map(Unique::uncast),
+            _ => None,
+        };
+        let rows: Vec<_> = node.values_lists().iter().map(row).collect();
+        if rows.iter().any(Option::is_some) {
+            let held = rows.into_iter().zip(node.values_lists().iter());
+            let rows: Vec<_> =
+                held.map(|(made, row)| made.unwrap_or_else(|| ffi::hold(self.mem, row))).collect();
+            node.set_values_lists(self.mem.make_list(&rows));
+        }
+    }
+
     /// The select list, with stars written out where one more column would be among them.
     fn write_out(&self, node: &mut nodes::SelectStmtMut<'m, '_>) {
-        let written = |target: &nodes::ResTarget| {
-            let star = match target.val() {
-                Node::ColumnRef(column) => place(column),
-                Node::A_Indirection(indirection) => match indirection.arg() {
-                    Node::ColumnRef(column) => place(column),
-                    _ => return None,
-                },
-                _ => return None,
-            };
-            self.wanted(self.edits.stars.get(&star))
-        };
-        let found: Vec<_> = node
-            .target_list()
-            .iter()
-            .enumerate()
-            .filter_map(|(at, target)| Some((at, written(target)?)))
-            .collect();
+        let targets = node.target_list().iter().enumerate();
+        let found: Vec<_> =
+            targets.filter_map(|(at, target)| Some((at, self.written_out(target.val())?))).collect();
         let mut list = node.target_list_mut();
         for (at, out) in found.into_iter().rev() {
             let mut targets = out.paths.iter().map(|path| target(self.mem, path));
@@ -575,6 +607,7 @@ impl<'m> Transform<'m> for Apply<'m, '_> {
             self.keep_names(&node);
         }
         self.write_out(&mut node);
+        self.write_out_values(&mut node);
         if let Some(Edit::Inside(inside)) = self.edits.edits.get(&place)
             && let Some(inside) = self.insides.get(*inside)
         {

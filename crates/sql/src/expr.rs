@@ -73,7 +73,11 @@ impl Analyzer<'_> {
             Node::FuncCall(call) => self.call(call),
             Node::A_Indirection(indirection) => self.indirection(indirection),
             Node::A_ArrayExpr(array) => self.array(array),
-            Node::RowExpr(row) => self.all(row.args().iter(), Ty::Any),
+            Node::RowExpr(row) => {
+                let mut facts = Facts::of(Ty::Any);
+                self.row_parts(row.args().iter())?.iter().for_each(|part| facts.absorb(part));
+                Ok(facts)
+            }
             Node::CaseExpr(case) => self.case(case),
             Node::CoalesceExpr(coalesce) => {
                 let parts = self.each(coalesce.args().iter())?;
@@ -467,7 +471,7 @@ impl Analyzer<'_> {
             operator_name(link.oper_name(), link.location)?
         };
         let lefts = match link.testexpr() {
-            Node::RowExpr(row) => self.each(row.args().iter())?,
+            Node::RowExpr(row) => self.row_parts(row.args().iter())?,
             node => vec![self.expression(node)?],
         };
         let mut facts = Facts::of(Ty::Known(oid::BOOL));
@@ -475,6 +479,10 @@ impl Analyzer<'_> {
             // What can fail in the subquery is known of it already.
             let right = Facts { hazards: Vec::new(), ..right.clone() };
             facts.absorb(&self.operator(&name, Some(left), &right, link.location)?);
+        }
+        if lefts.len() != body.columns.len() {
+            lefts.iter().for_each(|left| facts.absorb(left));
+            self.make_unsafe(&mut facts, "a comparison of rows", link.location);
         }
         if body.filtered && !facts.hazards.is_empty() {
             // The comparison may become one of a join, run over the subquery's rows before they are filtered.

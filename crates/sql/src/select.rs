@@ -168,21 +168,41 @@ impl Analyzer<'_> {
         }
     }
 
+    /// The parts of `ROW(…)` or of one row of VALUES: a star among them is all of its columns.
+    pub(crate) fn row_parts<'n>(
+        &mut self,
+        nodes: impl IntoIterator<Item = Node<'n>>,
+    ) -> Result<Vec<Facts>, Refusal> {
+        let mut parts = Vec::new();
+        for node in nodes {
+            let (starred, qualifier) = star(node);
+            let Some(qualifier) = qualifier else {
+                parts.push(self.expression(node)?);
+                continue;
+            };
+            let mut columns = Vec::new();
+            self.star(starred, &qualifier, &mut columns)?;
+            parts.extend(columns.into_iter().map(|column| column.facts));
+        }
+        Ok(parts)
+    }
+
     /// `*`, `c.*`, `s.c.*`.
     fn star(&mut self, node: Node<'_>, qualifier: &[&str], columns: &mut Vec<Seen>) -> Result<(), Refusal> {
         let location = if let Node::ColumnRef(column) = node { column.location } else { -1 };
         if qualifier.is_empty() {
             let Some(level) = self.levels.0.last() else { return Ok(()) };
-            let (sight, settled) = (level.sight.clone(), level.settled);
+            let sight = level.sight.clone();
             self.expand(
                 node,
                 &sight.columns.iter().map(|seen| seen.path.clone()).collect::<Vec<_>>(),
                 &sight.admits,
                 sight.open,
             );
+            let depth = self.levels.0.len() - 1;
             for column in &sight.columns {
                 self.note_use(&column.facts, vec![column.name.clone()]);
-                columns.push(read_at(column, settled, &sight.admits));
+                columns.push(Seen { facts: self.read_column(&column.facts, depth), ..column.clone() });
             }
             return Ok(());
         }
@@ -198,10 +218,9 @@ impl Analyzer<'_> {
         let paths: Vec<_> =
             item.columns.iter().map(|seen| Rc::from([alias.clone(), seen.name.clone()])).collect();
         self.expand(node, &paths, &item.admits, item.open);
-        let (settled, admits) = self.level_at(depth);
         for column in &item.columns {
             self.note_use(&column.facts, vec![alias.clone(), column.name.clone()]);
-            columns.push(read_at(column, settled, &admits));
+            columns.push(Seen { facts: self.read_column(&column.facts, depth), ..column.clone() });
         }
         Ok(())
     }
@@ -252,15 +271,6 @@ struct Listed {
     inside: BodyId,
 }
 
-/// A column that a star reads.
-fn read_at(column: &Seen, settled: bool, admits: &[AdmitId]) -> Seen {
-    let mut column = column.clone();
-    if settled {
-        column.facts.gates.take(admits);
-    }
-    column
-}
-
 /// Whether LIMIT or OFFSET stands: then no condition moves in.
 pub(crate) fn is_limited(select: &nodes::SelectStmt) -> bool {
     !matches!((select.limit_count(), select.limit_offset()), (Node::None, Node::None))
@@ -272,7 +282,7 @@ fn is_distinct(select: &nodes::SelectStmt) -> bool {
 }
 
 /// The reference of a star and its qualifier, if this is one: `*`, `c.*` or `(c).*`.
-fn star(node: Node<'_>) -> (Node<'_>, Option<Vec<&str>>) {
+pub(crate) fn star(node: Node<'_>) -> (Node<'_>, Option<Vec<&str>>) {
     match node {
         Node::ColumnRef(column) => {
             let fields = column.fields();

@@ -1,7 +1,7 @@
 //! The places of an expression: every clause of every form of query.
 
 /// Queries around an expression `{c.}` over the rows of `c`. Their other conditions single hidden rows out.
-pub(crate) const PLACES: [(&str, &str); 152] = [
+pub(crate) const PLACES: [(&str, &str); 158] = [
     ("where", "select c.id from cust c where {c.} is not null"),
     ("where_compared", "select c.id from cust c where {c.} >= 0"),
     ("where_beside_safe", "select c.id from cust c where c.email = 'u11@x.org' and {c.} >= 0"),
@@ -358,4 +358,19 @@ pub(crate) const PLACES: [(&str, &str); 152] = [
         "equal_twice",
         "select c.id, k.id from cust c, cust k, ord o where {c.} = k.id and k.id = o.n and o.cid = {c.}",
     ),
+    ("row_star", "select c.id, row(c.*)::text from cust c where {c.} > 2"),
+    (
+        "row_star_inner",
+        "select d.r from (select row(c.*, o.n)::text r, {c.} x from cust c join ord o on o.id = c.id) d where d.x > 2",
+    ),
+    ("row_star_compared", "select z.n, c.id from zero z, cust c where row(z.*) = row({c.} * 0)"),
+    (
+        "row_star_among",
+        "select z.n, c.id from zero z, cust c where (z.*, 4) in (select 0, {c.} from cust k where k.id = 8)",
+    ),
+    (
+        "values_star",
+        "select v.x from ord o, cust c, lateral (values (o.*, {c.})) v(x, y, z, w) where o.id = c.id and v.w > 2",
+    ),
+    ("star_outer", "select c.id from cust c where (select {d.} from (select c.*) d) > 2"),
 ];
