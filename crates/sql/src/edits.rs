@@ -24,7 +24,6 @@ use crate::hidden::Hidden;
 use crate::lower::Mentioned;
 use crate::range::{AdmitId, Length};
 use crate::sample::sampled;
-use crate::select::star;
 use crate::views_closed::widened;
 use crate::{ffi, lower};
 
@@ -93,9 +92,9 @@ pub(crate) enum Edit {
 
 /// The columns that a star or a whole row stands for, where one more is among them.
 #[derive(Debug, Clone)]
-struct WrittenOut {
-    paths: Vec<Rc<[Arc<str>]>>,
-    admits: Vec<AdmitId>,
+pub(crate) struct WrittenOut {
+    pub(crate) paths: Vec<Rc<[Arc<str>]>>,
+    pub(crate) admits: Vec<AdmitId>,
 }
 
 /// All changes of one tree, by the place of the node. They hold for that very tree, while it stands.
@@ -104,7 +103,7 @@ pub(crate) struct Edits {
     edits: HashMap<usize, Edit>,
     /// Columns that the primary key determines join GROUP BY: a subquery has no key.
     group_by: HashMap<usize, Vec<Vec<Arc<str>>>>,
-    stars: HashMap<usize, WrittenOut>,
+    pub(crate) stars: HashMap<usize, WrittenOut>,
     /// Calls that stand inside a condition.
     wraps: HashMap<usize, Wrap>,
     rows: HashMap<usize, WrittenOut>,
@@ -194,7 +193,7 @@ pub(crate) struct Apply<'m, 'a> {
     pub(crate) failed: Option<Refusal>,
 }
 
-type Made<'m> = Unique<'m, Node<'m>>;
+pub(crate) type Made<'m> = Unique<'m, Node<'m>>;
 
 impl<'m> Apply<'m, '_> {
     fn guard(
@@ -268,38 +267,6 @@ impl<'m> Apply<'m, '_> {
         Some(build.cast(value, ty))
     }
 
-    fn wanted<'w>(&self, written: Option<&'w WrittenOut>) -> Option<&'w WrittenOut> {
-        written.filter(|written| any_present(self.admits, self.insides, &written.admits))
-    }
-
-    /// `CASE WHEN admit THEN (SELECT r FROM (SELECT c.id, c.email) r) END`: the row without the one more column; NULL for
-    /// a row that an outer join has made up.
-    fn row(&self, written: &WrittenOut) -> Made<'m> {
-        const ALIAS: &str = "veilgate row";
-        let (mem, build) = (self.mem, Build(self.mem));
-        let targets: Vec<_> = written.paths.iter().map(|path| target(mem, path)).collect();
-        let mut inner = mem.make_node::<nodes::SelectStmt>();
-        inner.as_mut().set_target_list(mem.make_list(&targets));
-        inner.as_mut().set_limit_option(raw::LimitOption::LIMIT_OPTION_DEFAULT);
-        let mut from = mem.make_node::<nodes::RangeSubselect>();
-        from.as_mut().set_subquery(inner.uncast());
-        from.as_mut().set_alias(mem.make_alias(Some(ALIAS), mem.empty()).as_option());
-        let mut outer = mem.make_node::<nodes::SelectStmt>();
-        let row = mem.make_res_target(None, mem.empty(), build.column(&[ALIAS]));
-        outer.as_mut().set_target_list(mem.make_list(&[row]));
-        outer.as_mut().set_from_clause(mem.make_list(&[from.uncast()]));
-        outer.as_mut().set_limit_option(raw::LimitOption::LIMIT_OPTION_DEFAULT);
-        let mut link = mem.make_node::<nodes::SubLink>();
-        link.as_mut().set_sub_link_type(raw::SubLinkType::EXPR_SUBLINK);
-        link.as_mut().set_subselect(outer.uncast());
-        let names = written.admits.iter().filter_map(|admit| usize::try_from(*admit).ok());
-        let admits: Vec<_> = names
-            .filter_map(|at| self.admits.get(at))
-            .map(|admit| build.null_test(build.column(&[&admit.name]), false))
-            .collect();
-        build.case(vec![(build.and(admits), link.uncast())], None)
-    }
-
     /// The changes of one node that may be replaced, and of what is below it.
     fn change(&mut self, node: Assignable<'m, '_>) {
         if let NodeMut::RangeTableSample(sample) = &*node {
@@ -367,63 +334,6 @@ impl<'m> Apply<'m, '_> {
         Build(self.mem).and(std::iter::once(conditions).chain(ahead).collect())
     }
 
-    /// A list of expressions, with the stars in it written out; none where it stays as it is.
-    fn list_written_out(
-        &self,
-        list: &pg_raw_parse::list::NodeList,
-    ) -> Option<Unique<'m, &'m pg_raw_parse::list::NodeList>> {
-        list.iter().find_map(|node| self.written_out(node))?;
-        let mut nodes = Vec::with_capacity(list.len());
-        for node in list {
-            match self.written_out(node) {
-                Some(out) => nodes.extend(out.paths.iter().map(|path| {
-                    let path: Vec<&str> = path.iter().map(|part| &**part).collect();
-                    Build(self.mem).column(&path)
-                })),
-                None => nodes.push(ffi::hold(self.mem, node)),
-            }
-        }
-        Some(self.mem.make_list(&nodes))
-    }
-
-    /// What a star stands for, where it is to be written out.
-    fn written_out(&self, node: Node<'_>) -> Option<&WrittenOut> {
-        let (Node::ColumnRef(column), Some(_)) = star(node) else { return None };
-        self.wanted(self.edits.stars.get(&place(column)))
-    }
-
-    /// The rows of VALUES, with stars written out.
-    fn write_out_values(&self, node: &mut nodes::SelectStmtMut<'m, '_>) {
-        let row = |row| match row {
-            Node::NodeList(list) => self.list_written_out(list).map(Unique::uncast),
-            _ => None,
-        };
-        let rows: Vec<_> = node.values_lists().iter().map(row).collect();
-        if rows.iter().any(Option::is_some) {
-            let held = rows.into_iter().zip(node.values_lists().iter());
-            let rows: Vec<_> =
-                held.map(|(made, row)| made.unwrap_or_else(|| ffi::hold(self.mem, row))).collect();
-            node.set_values_lists(self.mem.make_list(&rows));
-        }
-    }
-
-    /// The select list, with stars written out where one more column would be among them.
-    fn write_out(&self, node: &mut nodes::SelectStmtMut<'m, '_>) {
-        let targets = node.target_list().iter().enumerate();
-        let found: Vec<_> =
-            targets.filter_map(|(at, target)| Some((at, self.written_out(target.val())?))).collect();
-        let mut list = node.target_list_mut();
-        for (at, out) in found.into_iter().rev() {
-            let mut targets = out.paths.iter().map(|path| target(self.mem, path));
-            if let Some(first) = targets.next() {
-                list.set(at, first);
-            }
-            for (next, target) in targets.enumerate() {
-                list.insert(self.mem, at + 1 + next, target);
-            }
-        }
-    }
-
     /// A gate would rename an output column that has no name of its own: it gets the one that it had.
     fn keep_names(&mut self, select: &nodes::SelectStmt) {
         for target in select.target_list() {
@@ -488,12 +398,6 @@ impl<'m> Apply<'m, '_> {
             node.set_limit_option(raw::LimitOption::LIMIT_OPTION_COUNT);
         }
     }
-}
-
-/// One column, named by its path.
-fn target<'m>(mem: MemoryToken<'m>, path: &[Arc<str>]) -> Unique<'m, &'m nodes::ResTarget> {
-    let path: Vec<&str> = path.iter().map(|part| &**part).collect();
-    mem.make_res_target(None, mem.empty(), Build(mem).column(&path))
 }
 
 impl<'m> Transform<'m> for Apply<'m, '_> {

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | parse | text | [`Batch`] of [`Statement`]s, each of a known kind | `parse.rs`, `statement.rs`, `settings.rs`, `copy.rs`, `cursor.rs`, `prepared.rs`, `set_config.rs` |
 //! | scope | a [`Statement`] | [`Scope`]: the relations that it reads | `scope.rs`, `relations.rs`, `views.rs`, `names.rs` |
-//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `versions.rs`, `added.rs`, `analyze.rs`, `select.rs`, `from.rs`, `table_functions.rs`, `sample.rs`, `grouping.rs`, `expr.rs`, `json.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `gates.rs`, `gated.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `lower.rs` |
+//! | rewrite | [`Scope`], guards | [`Rewritten`]: every relation inside its guard | `rewrite.rs`, `versions.rs`, `added.rs`, `analyze.rs`, `select.rs`, `from.rs`, `table_functions.rs`, `sample.rs`, `grouping.rs`, `expr.rs`, `json.rs`, `compare.rs`, `calls.rs`, `barrier.rs`, `gates.rs`, `gated.rs`, `views_open.rs`, `views_closed.rs`, `edits.rs`, `written_out.rs`, `lower.rs` |
 //! | forward | a [`Statement`] that reads nothing | text | `forward.rs` |
 //! | print | [`Rewritten`] | [`Printed`]: text, and the tree that it reads back as | `print.rs`, `parens.rs` |
 //! | verify | [`Printed`], guards | the same, proven: no relation outside its guard | `verify.rs` |
@@ -62,6 +62,7 @@ mod versions;
 mod views;
 mod views_closed;
 mod views_open;
+mod written_out;
 
 pub use compare::is_pattern;
 pub use forward::{Forwarded, answer, forward, set_statement, show_path};
