@@ -192,7 +192,7 @@ const OTHERS: [(&str, &str, Option<&str>, bool); 40] = [
         "parameter_having",
         "select c.region from cust c group by c.region having c.region = 'US' and 1 / $1 > 0",
         Some("0"),
-        false,
+        true,
     ),
     (
         "parameter_window",
