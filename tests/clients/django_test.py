@@ -78,7 +78,15 @@ tell("dates", lambda: list(orders.dates("ordered_at", "year")))
 tell("subquery", lambda: customers.filter(Exists(orders.filter(customer=OuterRef("pk"), amount__gt=100))).count())
 tell("aggregate", lambda: orders.aggregate(Max("amount"), Sum("amount")))
 tell("expression", lambda: orders.filter(amount__gt=F("id") * 2).count())
-tell("iterator", lambda: [order.pk for order in orders.order_by("pk").iterator(chunk_size=100)][-1])
+
+
+def iterated():
+    with transaction.atomic():
+        return [order.pk for order in orders.order_by("pk").iterator(chunk_size=100)][-1]
+
+
+tell("iterator", iterated)
+tell("iterator outside of a transaction", lambda: [order.pk for order in orders.order_by("pk").iterator(chunk_size=100)][-1])
 tell("bulk", lambda: sorted(orders.in_bulk([1, 2])))
 tell("union", lambda: customers.filter(pk=1).union(customers.filter(pk=2)).count())
 tell("window", lambda: [o.n for o in orders.annotate(n=Window(RowNumber(), partition_by="status", order_by="id")).order_by("pk")[:4]])

@@ -265,6 +265,72 @@ fn nothing_hidden_is_told_to_who_asks_for_it() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// What counts hidden things, or says that there is any, without naming one. The naked stores answer differently.
+const COUNTS: &[(&str, &str)] = &[
+    ("checks", "select relchecks from pg_class where relname = 'customers'"),
+    ("columns", "select relnatts from pg_class where relname = 'customers'"),
+    ("triggers", "select relhastriggers from pg_class where relname = 'plain'"),
+    ("rules", "select relhasrules from pg_class where relname = 'orders'"),
+    ("an index", "select relhasindex from pg_class where relname = 'plain'"),
+    ("wide columns", "select reltoastrelid <> 0 from pg_class where relname = 'plain'"),
+    (
+        "columns with a default",
+        "select count(*) from pg_attribute where attrelid = 'customers'::regclass and atthasdef",
+    ),
+    ("an index by view", "select hasindexes from pg_tables where tablename = 'plain'"),
+    ("triggers by view", "select hastriggers from pg_tables where tablename = 'plain'"),
+    ("rules by view", "select hasrules from pg_tables where tablename = 'orders'"),
+    ("indexes", "select count(*) from pg_index where indrelid = 'customers'::regclass"),
+    ("constraints", "select count(*) from pg_constraint where conrelid = 'customers'::regclass"),
+    ("keys to it", "select count(*) from pg_constraint where confrelid = 'customers'::regclass"),
+    ("comments", "select count(*) from pg_description where objoid = 'customers'::regclass"),
+    ("places of comments", "select max(objsubid) from pg_description where objoid = 'customers'::regclass"),
+    ("dependencies", "select count(*) from pg_depend where refobjid = 'customers'::regclass"),
+    (
+        "places of dependencies",
+        "select max(refobjsubid) from pg_depend where refobjid = 'customers'::regclass",
+    ),
+    ("relations", "select count(*) from pg_class"),
+    ("schemas", "select count(*) from pg_namespace"),
+    ("types", "select count(*) from pg_type"),
+    ("used tables", "select count(*) from pg_stat_user_tables"),
+    ("used indexes", "select count(*) from pg_stat_user_indexes"),
+    ("a name that is computed", "select to_regclass('zq_' || 'table') is not null"),
+    ("a type that is computed", "select to_regtype('zq_' || 'mood') is not null"),
+    (
+        "a name of a row",
+        "select (relname || '')::regclass is not null from (select 'zq_table'::name as relname) s",
+    ),
+    (
+        "a privilege by a computed name",
+        "select coalesce(has_table_privilege(replace('zq-table', '-', '_'), 'select'), false)",
+    ),
+    (
+        "a privilege on a computed schema",
+        "select coalesce(has_schema_privilege(replace('zq-schema', '-', '_'), 'usage'), false)",
+    ),
+    (
+        "a comment of a place",
+        "select count(col_description(c.oid, n)) from pg_class c, generate_series(1, 40) n where c.relname = 'customers'",
+    ),
+];
+
+#[test]
+fn nothing_counts_what_is_hidden() {
+    let (one, other) = (gateway(false), gateway(true));
+    let (without_hidden, with_hidden) = (store(false), store(true));
+    let mut wrong = String::new();
+    for (what, asked) in COUNTS {
+        let [without, with] = [&one, &other].map(|gateway| answer(&through(gateway, "alice"), asked));
+        let [bare, full] = [&without_hidden, &with_hidden].map(|store| answer(&directly(store), asked));
+        if without != with || bare == full {
+            wrong +=
+                &format!("===== {what}: {asked}\n{without}-----\n{with}----- directly\n{bare}-----\n{full}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
 /// Who sees everything gets what the server says, but for sizes, privileges and numbers of rows.
 #[test]
 fn psql_describes_as_it_does_directly() {

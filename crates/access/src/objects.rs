@@ -38,7 +38,7 @@ pub struct Dependent {
     pub schema: Arc<str>,
     /// Its name; of a default that of its column.
     pub name: Arc<str>,
-    /// How many columns it has, of an index.
+    /// How many columns it has, of an index; of a default the number of its column.
     pub columns: i16,
     /// Whether there is an expression in it, whose constants are told with it.
     pub computes: bool,
@@ -51,7 +51,9 @@ pub struct Dependent {
 pub enum DependentKind {
     /// An index.
     Index,
-    /// A constraint of a relation or a domain.
+    /// A CHECK.
+    Check,
+    /// Any other constraint of a relation or a domain.
     Constraint,
     /// A column's default.
     Default,

@@ -74,12 +74,18 @@ sets! {
     Relations "visible_relations" Oid 1;
     /// Relations of which the caller sees every row and every column.
     Whole "whole_relations" Oid 1;
+    /// Relations with an index that the caller may know of.
+    Indexed "indexed_relations" Oid 1;
+    /// Relations with a trigger that the caller may know of, which a foreign key has too.
+    Triggered "triggered_relations" Oid 1;
     /// Partitioned relations whose key the caller sees in clear.
     Partitioned "visible_partitionings" Oid 1;
     /// Partitions of these.
     Bounds "visible_bounds" Oid 1;
     /// Columns that exist for the caller, those of visible indexes too.
     Columns "visible_columns" Column 2;
+    /// Columns with such a default.
+    Defaulted "defaulted_columns" Column 2;
     /// Defaults of columns that the caller sees in clear.
     Defaults "visible_defaults" Oid 1;
     /// Constraints over nothing but visible columns; those with an expression over nothing but clear ones.
@@ -121,6 +127,8 @@ pub struct Visible {
     pub keys: BTreeMap<CatalogSet, Arc<str>>,
     /// What is visible of `pg_class`, by name.
     pub relations: HashMap<RelationName, u32>,
+    /// Relations by the number of CHECKs that the caller may know of, where there is any: as the text of an array.
+    pub checks: BTreeMap<i64, Arc<str>>,
     /// The types that are visible and not the server's own.
     pub types: HashSet<u32>,
 }

@@ -19,10 +19,10 @@ SELECT 'i', i.indexrelid, i.indrelid, n.nspname, c.relname, i.indnatts,
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE i.indexrelid >= 16384 AND n.nspname NOT LIKE 'pg\_%'
 UNION ALL
-SELECT 'c', k.oid, k.conrelid, n.nspname, k.conname, 0, k.contype IN ('c', 'x')
+SELECT CASE k.contype WHEN 'c' THEN 'k' ELSE 'c' END, k.oid, k.conrelid, n.nspname, k.conname, 0, k.contype IN ('c', 'x')
 FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace WHERE k.oid >= 16384
 UNION ALL
-SELECT 'd', d.oid, d.adrelid, '', CASE WHEN a.attgenerated = '' THEN a.attname ELSE '' END, 0, true
+SELECT 'd', d.oid, d.adrelid, '', CASE WHEN a.attgenerated = '' THEN a.attname ELSE '' END, d.adnum, true
 FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.oid >= 16384
 UNION ALL
 SELECT 't', t.oid, t.tgrelid, '', t.tgname, 0, t.tgqual IS NOT NULL FROM pg_trigger t WHERE t.oid >= 16384
@@ -130,6 +130,7 @@ impl Loaded {
 fn kind_of(letter: &str) -> Result<DependentKind, CatalogError> {
     match letter {
         "i" => Ok(DependentKind::Index),
+        "k" => Ok(DependentKind::Check),
         "c" => Ok(DependentKind::Constraint),
         "d" => Ok(DependentKind::Default),
         "t" => Ok(DependentKind::Trigger),
@@ -143,7 +144,7 @@ fn kind_of(letter: &str) -> Result<DependentKind, CatalogError> {
 fn class_of(kind: DependentKind) -> u32 {
     match kind {
         DependentKind::Index | DependentKind::Sequence => 1259,
-        DependentKind::Constraint => 2606,
+        DependentKind::Check | DependentKind::Constraint => 2606,
         DependentKind::Default => 2604,
         DependentKind::Trigger => 2620,
         DependentKind::Partitioning => 0,

@@ -54,13 +54,10 @@ mod tests {
             "pg_stats_ext",
             "pg_stat_activity",
             "pg_user_mapping",
-            "pg_user_mappings",
             "pg_file_settings",
             "pg_hba_file_rules",
             "pg_largeobject",
             "pg_locks",
-            "pg_prepared_statements",
-            "pg_cursors",
         ] {
             let there = policy.blocks.iter().any(|block| &*block.data.relation.name == closed);
             assert!(!there, "{closed}");

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use access::{
-    Action, Attribute, Branch, Caller, Cell, Entry, Guard, GuardedColumn, Guards, Mask, Predicate, Refusal,
-    RefusalKind, RelationName, Request, Touch, Via, Visible, is_catalogue,
+    Action, Attribute, Branch, Caller, CatalogSet, Cell, Entry, Field, FieldType, Guard, GuardedColumn,
+    Guards, InCatalog, Mask, Predicate, Refusal, RefusalKind, RelationName, Request, Touch, Value, Via,
+    Visible, is_catalogue,
 };
 
 use crate::bind::{Allow, Applies, Bound, Cap, Relation, Restrict};
@@ -43,6 +44,7 @@ impl Bound {
                 let mut guard = decision.guard();
                 if let Some(visible) = &guards.visible {
                     fill(&mut guard, visible);
+                    count_checks(&mut guard, visible);
                 }
                 guards.relations.push(guard);
             }
@@ -122,6 +124,29 @@ fn fill(guard: &mut Guard, visible: &Visible) {
             | Predicate::HasAny(..)
             | Predicate::InLookup(..) => {}
         }
+    }
+}
+
+/// `relchecks` of `pg_class` counts those CHECKs that the caller may know of: tools look for them only where there is any.
+fn count_checks(guard: &mut Guard, visible: &Visible) {
+    if guard.relation != RelationName::new("pg_catalog", "pg_class") {
+        return;
+    }
+    let listed = |set, keys: &Arc<str>| {
+        let oid = Field { name: "oid".into(), ty: FieldType::Other("oid".into()) };
+        Predicate::InCatalog(InCatalog { fields: vec![oid], set, keys: Some(Arc::clone(keys)) })
+    };
+    for column in guard.columns.iter_mut().filter(|column| &*column.name == "relchecks") {
+        // What the server itself made is in each set, and so comes first.
+        let own = Branch { when: listed(CatalogSet::BuiltIn, &"{}".into()), mask: Mask::Clear };
+        let counted = visible.checks.iter().map(|(count, relations)| Branch {
+            when: listed(CatalogSet::Relations, relations),
+            mask: Mask::Constant(Value::Int(*count)),
+        });
+        column.cell = Cell {
+            branches: std::iter::once(own).chain(counted).collect(),
+            otherwise: Mask::Constant(Value::Int(0)),
+        };
     }
 }
 

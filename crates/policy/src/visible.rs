@@ -91,6 +91,8 @@ struct Gathering<'c> {
     oids: BTreeMap<CatalogSet, HashSet<u32>>,
     numbers: BTreeMap<CatalogSet, Vec<i64>>,
     names: BTreeMap<CatalogSet, Vec<String>>,
+    /// How many CHECKs of each relation may be told.
+    checks: BTreeMap<u32, i64>,
     /// Of each dependent, by class and oid: whether it may be told. One that is being looked at counts as hidden.
     told: HashMap<(u32, u32), bool>,
 }
@@ -109,6 +111,7 @@ impl<'c> Gathering<'c> {
             oids: BTreeMap::new(),
             numbers: BTreeMap::new(),
             names: BTreeMap::new(),
+            checks: BTreeMap::new(),
             told: HashMap::new(),
         }
     }
@@ -169,7 +172,7 @@ impl<'c> Gathering<'c> {
             self.catalog.relations.values().map(|relation| (relation.oid, &relation.name)).collect();
         for dependent in dependents {
             if !self.may_tell(dependent, &by_oid) {
-                if dependent.kind == DependentKind::Constraint {
+                if matches!(dependent.kind, DependentKind::Check | DependentKind::Constraint) {
                     hidden.insert(names_key(&[&dependent.schema, &dependent.name]));
                 }
                 continue;
@@ -187,6 +190,7 @@ impl<'c> Gathering<'c> {
         let owner = self.catalog.objects.relations.get(&dependent.relation).map_or(0, |detail| detail.owner);
         match dependent.kind {
             DependentKind::Index => {
+                self.oids.entry(CatalogSet::Indexed).or_default().insert(dependent.relation);
                 self.named(&own, dependent.oid, owner);
                 let numbers = self.numbers.entry(CatalogSet::Columns).or_default();
                 numbers.extend((1..=dependent.columns).map(|number| column_key(dependent.oid, number)));
@@ -197,7 +201,10 @@ impl<'c> Gathering<'c> {
                 let numbers = self.numbers.entry(CatalogSet::Columns).or_default();
                 numbers.extend((1..=3).map(|number| column_key(dependent.oid, number)));
             }
-            DependentKind::Constraint => {
+            DependentKind::Check | DependentKind::Constraint => {
+                if dependent.kind == DependentKind::Check && dependent.relation != 0 {
+                    *self.checks.entry(dependent.relation).or_default() += 1;
+                }
                 self.oids.entry(CatalogSet::Constraints).or_default().insert(dependent.oid);
                 match relation {
                     Some(relation) => {
@@ -208,12 +215,15 @@ impl<'c> Gathering<'c> {
             }
             DependentKind::Default => {
                 self.oids.entry(CatalogSet::Defaults).or_default().insert(dependent.oid);
+                let key = column_key(dependent.relation, dependent.columns);
+                self.numbers.entry(CatalogSet::Defaulted).or_default().push(key);
                 if let Some(relation) = relation.filter(|_| !dependent.name.is_empty()) {
                     let names = names_key(&[&relation.schema, &relation.name, &dependent.name]);
                     self.names.entry(CatalogSet::DefaultNames).or_default().push(names);
                 }
             }
             DependentKind::Trigger => {
+                self.oids.entry(CatalogSet::Triggered).or_default().insert(dependent.relation);
                 self.oids.entry(CatalogSet::Triggers).or_default().insert(dependent.oid);
             }
             DependentKind::Partitioning => {
@@ -341,7 +351,12 @@ impl<'c> Gathering<'c> {
         for (set, names) in &self.names {
             keys.insert(*set, array(names.iter().map(|name| quoted(name)).collect()));
         }
-        Visible { keys, relations: self.relations, types: self.types }
+        let mut checks: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+        for (relation, count) in &self.checks {
+            checks.entry(*count).or_default().push(relation.to_string());
+        }
+        let checks = checks.into_iter().map(|(count, relations)| (count, array(relations))).collect();
+        Visible { keys, checks, relations: self.relations, types: self.types }
     }
 
     fn objects(&mut self) {
@@ -365,7 +380,7 @@ impl<'c> Gathering<'c> {
 fn class(kind: DependentKind) -> u32 {
     match kind {
         DependentKind::Index | DependentKind::Sequence => PG_CLASS,
-        DependentKind::Constraint => PG_CONSTRAINT,
+        DependentKind::Check | DependentKind::Constraint => PG_CONSTRAINT,
         DependentKind::Default => PG_ATTRDEF,
         DependentKind::Trigger => PG_TRIGGER,
         DependentKind::Partitioning => 0,

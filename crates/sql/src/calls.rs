@@ -166,6 +166,11 @@ impl Analyzer<'_> {
                         Edit::Value { text: Some(path.into()), ty: "text" }
                     }
                     Some(setting) if settings::is_shown(setting) => Edit::Function(name.into()),
+                    None if call.args().len() == 1
+                        && let Some(facts) = self.setting_by_value(call)? =>
+                    {
+                        return Ok(Some(facts));
+                    }
                     _ => {
                         let message =
                             "current_setting() is for the settings that SHOW answers, named by a constant";

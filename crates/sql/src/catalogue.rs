@@ -9,12 +9,14 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused")]
 
 mod asked;
+mod how;
 mod literal;
+mod lookup;
 mod wrap;
 
 use std::sync::Arc;
 
-use access::{CatalogSet, Cell, FIRST_USER_OID, Mask, Refusal, RefusalKind, is_catalogue};
+use access::{Cell, Mask, Refusal, RefusalKind, is_catalogue};
 use pg_raw_parse::{ConstValue, Node, nodes};
 
 use crate::analyze::Analyzer;
@@ -22,7 +24,11 @@ use crate::edits::Edit;
 use crate::lists::oid;
 use crate::range::{Facts, Found, Origin, Ty};
 
+pub(crate) use how::is_sent;
 pub(crate) use wrap::Wrap;
+
+use how::{ABOUT_THE_SERVER, How, Kind, how};
+use lookup::is_text;
 
 /// What is known of a value that comes from the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,141 +51,17 @@ const OBJECT_TYPES: [(&str, u32); 11] = [
     ("regtype", REGTYPE),
     ("regconfig", 3734),
     ("regdictionary", 3769),
-    ("regnamespace", 4089),
+    ("regnamespace", REGNAMESPACE),
     ("regrole", 4096),
     ("regcollation", 4191),
 ];
 
 const REGCLASS: u32 = 2205;
 const REGTYPE: u32 = 2206;
+const REGNAMESPACE: u32 = 4089;
 const OID_ARRAY: u32 = 1028;
 const OID_VECTOR: u32 = 30;
 const NAME_ARRAY: u32 = 1003;
-
-/// What a call of a function becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    /// Itself; it cannot fail.
-    Safe(u32),
-    /// Itself; on a row that is hidden it must not run.
-    Unsafe(u32),
-    /// Itself, and gives rows of such numbers.
-    Keys(u32),
-    /// Itself, and gives rows of several columns.
-    Rows,
-    /// Itself where its argument is in this set, NULL otherwise.
-    Within(CatalogSet, u32),
-    /// Itself, over these two columns of one row.
-    SameRow(&'static [(&'static str, &'static str)], u32),
-    /// NULL of this type.
-    Null(&'static str, u32),
-    /// False.
-    False,
-    /// Whether the object is found along the caller's path.
-    OnPath(Kind),
-}
-
-/// Of what it is asked whether it is on the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Relation,
-    Type,
-    /// Only the server's own are told of, and all of them are.
-    Other,
-}
-
-/// An expression and the relation whose columns it names, in the same row.
-const EXPRESSIONS: &[(&str, &str)] = &[
-    ("adbin", "adrelid"),
-    ("conbin", "conrelid"),
-    ("indexprs", "indrelid"),
-    ("indpred", "indrelid"),
-    ("relpartbound", "oid"),
-    ("partexprs", "partrelid"),
-    ("polqual", "polrelid"),
-    ("polwithcheck", "polrelid"),
-    ("prqual", "prrelid"),
-    ("tgqual", "tgrelid"),
-    ("stxexprs", "stxrelid"),
-];
-
-/// By name and number of arguments; the first is a number of the catalogue but where two columns of one row are asked.
-fn how(name: &str, args: usize) -> Option<How> {
-    Some(match (name, args) {
-        ("format_type", 2) | ("obj_description", 1 | 2) | ("shobj_description", 2) => How::Safe(oid::TEXT),
-        ("pg_get_userbyid", 1) => How::Safe(oid::NAME),
-        ("pg_get_indexdef", 1 | 3)
-        | ("pg_get_constraintdef" | "pg_get_triggerdef", 1 | 2)
-        | (
-            "pg_get_function_arguments" | "pg_get_function_identity_arguments" | "pg_get_function_result",
-            1,
-        ) => How::Unsafe(oid::TEXT),
-        ("pg_get_partkeydef", 1) => How::Within(CatalogSet::Partitioned, oid::TEXT),
-        ("pg_partition_ancestors", 1) => How::Keys(REGCLASS),
-        ("pg_partition_tree", 1) => How::Rows,
-        ("pg_get_expr", 2 | 3) => How::SameRow(EXPRESSIONS, oid::TEXT),
-        ("col_description", 2) => How::SameRow(&[("attrelid", "attnum")], oid::TEXT),
-        (
-            "pg_get_viewdef"
-            | "pg_get_ruledef"
-            | "pg_get_statisticsobjdef"
-            | "pg_get_statisticsobjdef_columns"
-            | "pg_get_functiondef"
-            | "pg_get_function_sqlbody"
-            | "pg_tablespace_location"
-            | "pg_get_partition_constraintdef",
-            1 | 2,
-        ) => How::Null("text", oid::TEXT),
-        (
-            "pg_relation_size"
-            | "pg_table_size"
-            | "pg_total_relation_size"
-            | "pg_indexes_size"
-            | "pg_database_size"
-            | "pg_tablespace_size",
-            1 | 2,
-        ) => How::Null("int8", oid::INT8),
-        ("pg_is_other_temp_schema" | "pg_relation_is_publishable", 1) => How::False,
-        ("pg_table_is_visible", 1) => How::OnPath(Kind::Relation),
-        ("pg_type_is_visible", 1) => How::OnPath(Kind::Type),
-        (
-            "pg_function_is_visible"
-            | "pg_operator_is_visible"
-            | "pg_opclass_is_visible"
-            | "pg_opfamily_is_visible"
-            | "pg_collation_is_visible"
-            | "pg_conversion_is_visible"
-            | "pg_statistics_obj_is_visible"
-            | "pg_ts_config_is_visible"
-            | "pg_ts_dict_is_visible"
-            | "pg_ts_parser_is_visible"
-            | "pg_ts_template_is_visible",
-            1,
-        ) => How::OnPath(Kind::Other),
-        _ => return None,
-    })
-}
-
-/// Functions that tell of the server what is the same everywhere.
-const ABOUT_THE_SERVER: [(&str, usize, u32); 4] = [
-    ("pg_encoding_to_char", 1, oid::NAME),
-    ("pg_char_to_encoding", 1, oid::INT4),
-    ("getdatabaseencoding", 0, oid::NAME),
-    ("pg_get_keywords", 0, oid::RECORD),
-];
-
-/// Whether calls of this name can stand in what is sent.
-pub(crate) fn is_sent(name: &str) -> bool {
-    let sent = |how| {
-        matches!(
-            how,
-            How::Safe(_) | How::Unsafe(_) | How::Keys(_) | How::Rows | How::Within(..) | How::SameRow(..)
-        )
-    };
-    (1..=3).any(|args| how(name, args).is_some_and(sent))
-        || name == "pg_get_serial_sequence"
-        || ABOUT_THE_SERVER.iter().any(|(own, ..)| *own == name)
-}
 
 /// Whether the type of a cast names objects of the catalogue.
 pub(crate) fn object_type(name: &nodes::TypeName) -> Option<u32> {
@@ -217,6 +99,11 @@ fn is_about_privileges(name: &str) -> bool {
 /// An oid or something that is stored as one.
 fn is_key_type(ty: u32) -> bool {
     ty == oid::OID || OBJECT_TYPES.iter().any(|(_, own)| *own == ty)
+}
+
+/// A number straight out of the catalogue.
+fn is_key(facts: &Facts) -> bool {
+    facts.catalogue == Some(Mark::Key) && matches!(facts.ty, Ty::Known(ty) if is_key_type(ty))
 }
 
 /// What is known of a column of the catalogue by its type.
@@ -268,7 +155,8 @@ impl Analyzer<'_> {
         {
             let facts = self.all(args.iter().copied(), Ty::Known(*ty))?;
             self.edits.add(call, Edit::Function(name.into()));
-            return Ok(Some(Facts { gives_rows: *ty == oid::RECORD, ..facts }));
+            let gives_rows = matches!(name, "pg_get_keywords" | "pg_listening_channels");
+            return Ok(Some(Facts { gives_rows, ..facts }));
         }
         let Some(how) = how(name, args.len()) else { return Ok(None) };
         let parts = self.each(args.iter().copied())?;
@@ -289,9 +177,6 @@ impl Analyzer<'_> {
 
     /// Whether the arguments come from the catalogue, as the function needs them.
     fn may_be_asked(&self, how: How, args: &[Node<'_>], parts: &[Facts]) -> bool {
-        let key = |facts: &Facts| {
-            facts.catalogue == Some(Mark::Key) && matches!(facts.ty, Ty::Known(ty) if is_key_type(ty))
-        };
         match (how, parts) {
             (How::SameRow(pairs, _), [one, other, ..]) => {
                 self.one_row(pairs, one, other) || self.is_always_null(one)
@@ -302,14 +187,18 @@ impl Analyzer<'_> {
                 .and_then(|arg| constant_text(*arg))
                 .is_some_and(|text| is_number(&text) && self.object(REGCLASS, &text).is_some()),
             // The answer depends on nothing that the caller may not know, whatever the number is.
-            (How::Within(..) | How::OnPath(_) | How::Null(..) | How::False, [first, ..])
+            (How::Within(..) | How::OnPath(_) | How::Type | How::Null(..) | How::False, [first, ..])
                 if matches!(first.ty, Ty::Known(ty) if is_key_type(ty))
                     || matches!((how, first.ty), (How::Null(..), Ty::Any)) =>
             {
                 true
             }
             (How::False, [_]) => matches!(args, [Node::A_Const(_)]),
-            (_, [first, ..]) => key(first),
+            (How::OfColumn, [relation, column]) => {
+                let number = matches!(column.ty, Ty::Known(oid::INT2 | oid::INT4) | Ty::Number(oid::INT4));
+                number && matches!(relation.ty, Ty::Known(ty) if is_key_type(ty))
+            }
+            (_, [first, ..]) => is_key(first),
             (_, []) => false,
         }
     }
@@ -341,6 +230,7 @@ impl Analyzer<'_> {
             | How::Within(_, ty)
             | How::SameRow(_, ty)
             | How::Null(_, ty) => ty,
+            How::OfColumn | How::Constraint | How::Type => oid::TEXT,
             How::Rows => oid::RECORD,
             How::False | How::OnPath(_) => oid::BOOL,
         };
@@ -351,6 +241,14 @@ impl Analyzer<'_> {
         facts.collation = Facts::of(Ty::Any).collation;
         match how {
             How::Safe(_) => self.edits.add(call, Edit::Function(name.into())),
+            How::Type => {
+                self.edits.add(call, Edit::Function(name.into()));
+                if !parts.first().is_some_and(is_key) {
+                    let types = |visible: &Arc<access::Visible>| visible.keys(access::CatalogSet::Types);
+                    let list = self.guards.visible.as_ref().map_or_else(|| "{}".into(), types);
+                    self.edits.wrap(call, Wrap::Type(list));
+                }
+            }
             How::Unsafe(_) | How::SameRow(..) => {
                 self.edits.add(call, Edit::Function(name.into()));
                 self.make_unsafe(&mut facts, format!("{name}()"), call.location);
@@ -368,9 +266,16 @@ impl Analyzer<'_> {
                 self.edits.wrap(call, Wrap::Within(list));
                 self.make_unsafe(&mut facts, format!("{name}()"), call.location);
             }
+            How::OfColumn | How::Constraint => {
+                self.edits.add(call, Edit::Function(name.into()));
+                let wrap = if how == How::Constraint { self.without_schema() } else { self.told_columns() };
+                self.edits.wrap(call, wrap);
+                self.make_unsafe(&mut facts, format!("{name}()"), call.location);
+            }
             How::Null(ty, _) => self.edits.add(call, Edit::Value { text: None, ty }),
             How::False => self.edits.add(call, Edit::Value { text: Some("false".into()), ty: "bool" }),
             How::OnPath(kind) => {
+                self.edits.add(call, Edit::Function(name.into()));
                 let wrap = self.on_path(kind);
                 self.edits.wrap(call, wrap);
             }
@@ -378,28 +283,19 @@ impl Analyzer<'_> {
         facts
     }
 
-    /// What of a kind is found along the caller's path: the server's own, but for what is in `information_schema`, and what
-    /// is visible under the first schema that has its name.
+    /// What of a kind is found along the caller's path, beside the server's own: what is visible under the first schema that
+    /// has its name.
     fn on_path(&self, kind: Kind) -> Wrap {
-        let Some(visible) = &self.guards.visible else {
-            return Wrap::OnPath { own: "{}".into(), not_own: "{}".into() };
-        };
+        let Some(visible) = &self.guards.visible else { return Wrap::OnPath("{}".into()) };
         let schemas: Vec<&Arc<str>> = self.session.schemas(self.catalog).collect();
         let mut names: Vec<(&str, &str, u32)> = Vec::new();
-        let mut elsewhere: Vec<u32> = Vec::new();
         match kind {
             Kind::Relation => {
                 names.extend(visible.relations.iter().map(|(name, oid)| (&*name.schema, &*name.name, *oid)));
-                let own = self.catalog.relations.values();
-                let own = own.filter(|relation| &*relation.name.schema == "information_schema");
-                elsewhere.extend(own.map(|relation| relation.oid));
             }
             Kind::Type => {
                 let types = visible.types.iter().filter_map(|oid| self.catalog.types.get(oid));
                 names.extend(types.map(|ty| (&*ty.schema, &*ty.name, ty.oid)));
-                let own = self.catalog.types.values();
-                let own = own.filter(|ty| &*ty.schema == "information_schema" && ty.oid < FIRST_USER_OID);
-                elsewhere.extend(own.map(|ty| ty.oid));
             }
             Kind::Other => {}
         }
@@ -411,7 +307,7 @@ impl Analyzer<'_> {
             let place = place(schema);
             place.is_some() && place == first(name)
         });
-        Wrap::OnPath { own: array(found.map(|(_, _, oid)| *oid)), not_own: array(elsewhere.into_iter()) }
+        Wrap::OnPath(array(found.map(|(_, _, oid)| *oid)))
     }
 
     /// A cast to `regclass` or its kin: of a literal that names something visible, or over the catalogue's own oids.
@@ -423,6 +319,12 @@ impl Analyzer<'_> {
         }
         let part = self.expression(cast.arg())?;
         let Some(mark) = mark_after_cast(&part, to) else {
+            if is_text(&part)
+                && let Some(lookup) = self.lookup(to)
+            {
+                self.edits.wrap(cast, Wrap::Named { lookup, strict: true });
+                return Ok(Some(self.looked_up(&part, to, cast.location)));
+            }
             let message = "casts to regclass and its kin are for names that are written out, and for the oid columns of \
                            a catalogue relation";
             return Err(Refusal::new(RefusalKind::UnlistedCall, message).at(cast.location));

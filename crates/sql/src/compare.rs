@@ -7,6 +7,7 @@ use pg_raw_parse::{ConstValue, Node, nodes, raw};
 
 use crate::analyze::{Analyzer, unsupported};
 use crate::barrier;
+use crate::catalogue::Mark;
 use crate::lists::oid;
 use crate::range::{Collation, Facts, Ty};
 
@@ -46,7 +47,9 @@ impl Analyzer<'_> {
                     Ty::Number(oid) => Ty::Known(oid),
                     ty => ty,
                 };
-                Ok(Facts { ty, collation: first.collation, ..equal })
+                // An oid of the catalogue, or NULL.
+                let catalogue = first.catalogue.filter(|mark| *mark == Mark::Key);
+                Ok(Facts { ty, collation: first.collation, catalogue, ..equal })
             }
             Kind::AEXPR_IN => {
                 let Node::NodeList(list) = right else {

@@ -120,8 +120,8 @@ impl Edits {
         self.lengths.insert(place, length.clone());
     }
 
-    pub(crate) fn wrap(&mut self, call: &nodes::FuncCall, wrap: Wrap) {
-        self.wraps.insert(place(call), wrap);
+    pub(crate) fn wrap<T>(&mut self, node: &T, wrap: Wrap) {
+        self.wraps.insert(place(node), wrap);
     }
 
     pub(crate) fn is_wrapped(&self, call: &nodes::FuncCall) -> bool {

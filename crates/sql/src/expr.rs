@@ -360,13 +360,24 @@ impl Analyzer<'_> {
         for step in steps {
             match step {
                 Node::A_Indices(indices) => {
-                    facts.absorb(&self.all([indices.lidx(), indices.uidx()], Ty::Any)?);
+                    let place = self.expression(indices.uidx())?;
+                    facts.absorb(&self.expression(indices.lidx())?);
+                    facts.absorb(&place);
+                    let array = facts.ty;
                     facts.length = None;
                     facts.ty = match facts.ty {
                         Ty::Known(ty) if !indices.is_slice => self.element(ty),
                         other => other,
                     };
-                    self.make_unsafe(&mut facts, "a subscript", -1);
+                    // One element of an array: NULL where there is none.
+                    let is_number = matches!(
+                        place.ty,
+                        Ty::Known(oid::INT2 | oid::INT4) | Ty::Number(oid::INT2 | oid::INT4)
+                    );
+                    let is_element = !indices.is_slice && facts.ty != array && facts.ty != Ty::Any;
+                    if !is_element || !is_number {
+                        self.make_unsafe(&mut facts, "a subscript", -1);
+                    }
                     facts.conditional();
                     facts.origin = None;
                 }

@@ -260,6 +260,13 @@ pub(crate) fn is_shown(name: &str) -> bool {
     matches!(find(name), Ok(Rule::Free | Rule::OneOf(_) | Rule::Transaction | Rule::Pinned(..) | Rule::Shown))
 }
 
+/// All of these, as the text of one array.
+pub(crate) fn shown() -> Arc<str> {
+    let names: Vec<&str> =
+        SETTINGS.iter().map(|setting| setting.name).filter(|name| is_shown(name)).collect();
+    format!("{{{}}}", names.join(",")).into()
+}
+
 /// SHOW.
 pub(crate) fn show(show: &nodes::VariableShowStmt) -> Result<Class, Refusal> {
     let name = show.name().unwrap_or_default().to_ascii_lowercase();

@@ -2,13 +2,11 @@
 
 use access::{FIRST_USER_OID, Refusal, RefusalKind, RelationName, is_catalogue};
 
-use super::{REGCLASS, REGTYPE};
+use super::{REGCLASS, REGNAMESPACE, REGTYPE};
 use crate::analyze::Analyzer;
 
-const REGNAMESPACE: u32 = 4089;
-
 /// Types by the names that the standard has for them.
-const STANDARD_TYPES: [(&str, &str); 12] = [
+pub(super) const STANDARD_TYPES: [(&str, &str); 12] = [
     ("integer", "int4"),
     ("int", "int4"),
     ("bigint", "int8"),
@@ -60,7 +58,7 @@ impl Analyzer<'_> {
         Refusal::new(kind, format!("{what} \"{text}\" does not exist")).at(location)
     }
 
-    fn relation_on_path(&self, name: &str) -> Option<u32> {
+    pub(super) fn relation_on_path(&self, name: &str) -> Option<u32> {
         self.relation_of("pg_catalog", name)
             .or_else(|| self.session.schemas(self.catalog).find_map(|schema| self.relation_of(schema, name)))
     }
@@ -91,7 +89,7 @@ impl Analyzer<'_> {
         }
     }
 
-    fn schema_oid(&self, name: &str) -> Option<u32> {
+    pub(super) fn schema_oid(&self, name: &str) -> Option<u32> {
         let (oid, _) = self.catalog.objects.schemas.get(name)?;
         let visible = self.guards.visible.as_ref()?;
         let seen = is_catalogue(name) || *oid < FIRST_USER_OID;
