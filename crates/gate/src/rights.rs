@@ -29,6 +29,7 @@ impl Deciding<'_> {
         };
         let mut decided = self.decided(statement, &text);
         decided.tag = Some("SHOW");
+        decided.of_now = true;
         Ok(decided)
     }
 

@@ -58,6 +58,8 @@ pub struct Decided {
     touches: Vec<Touch>,
     /// Of a PREPARE, its query, decided as a statement of its own.
     pub query: Option<Arc<SqlDecision>>,
+    /// Whether it answers with what holds at this moment: the rights of the caller.
+    pub(crate) of_now: bool,
     /// Of a DECLARE, what the cursor is.
     pub(crate) cursor: Option<Arc<Cursor>>,
 }
@@ -376,6 +378,7 @@ impl Deciding<'_> {
             guards: Guards::default(),
             touches: Vec::new(),
             query: None,
+            of_now: false,
             cursor: None,
         }
     }
@@ -408,7 +411,7 @@ impl SqlDecision {
 
     /// Whether it answers with what holds at this moment, such as the rights of the caller.
     fn tells_of_now(&self) -> bool {
-        self.statements.iter().any(|decided| decided.kind == Kind::Show)
+        self.statements.iter().any(|decided| decided.of_now)
     }
 
     /// The text and the types of its parameters, for who executes it by its name.
