@@ -141,11 +141,12 @@ SELECT c.oid, n.nspname, c.relname, c.reltype, c.relkind, c.relispartition, c.re
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE (n.nspname NOT LIKE 'pg\_%' OR n.nspname = 'pg_catalog') AND c.relkind NOT IN ('i', 'I', 't')";
 
+/// A virtual column is computed where it is read, by an expression of its own that can fail: there is none, for anybody.
 const COLUMNS: &str = r"
 SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attcollation, a.attnum
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE (n.nspname NOT LIKE 'pg\_%' OR n.nspname = 'pg_catalog') AND c.relkind NOT IN ('i', 'I', 't')
-  AND a.attnum > 0 AND NOT a.attisdropped
+  AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
 ORDER BY a.attrelid, a.attnum";
 
 const PRIMARY_KEYS: &str = r"

@@ -208,8 +208,9 @@ impl Watch {
                     tracing::error!(store = self.name, "{reason}: nothing is read from this store");
                 }
                 let relations = catalog.relations.len();
-                tracing::info!(store = self.name, relations, fingerprint, "catalogue loaded");
                 reload::warn(&self.gate.refresh(catalog));
+                // From here on requests are decided over it.
+                tracing::info!(store = self.name, relations, fingerprint, "catalogue loaded");
                 self.known = Some(fingerprint);
             }
             Err(error) => tracing::warn!("{error}"),
